@@ -1,0 +1,336 @@
+#include "autograd/apply.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "autograd/raise.h"
+#include "autograd/tape_impl.h"
+#include "autograd/text.h"
+
+namespace tapegrad {
+
+using detail::Body;
+using detail::t_state;
+using detail::TapeImpl;
+
+namespace {
+
+constexpr int kInlineInputs = 8;
+
+// A number beside tensors, shaped like a 0-d tensor whose memory repeats it for a whole vector.
+struct LiteralBody {
+  Body body;
+  alignas(64) unsigned char splat[64];
+};
+
+template <class T>
+void splat(LiteralBody& literal, T value) {
+  auto* to = reinterpret_cast<T*>(literal.splat);
+  std::fill(to, to + 64 / sizeof(T), value);
+}
+
+}  // namespace
+
+CallSite::CallSite(const SourceLine& where, bool force) : saved_(t_state.site) {
+  if (force || saved_.file == nullptr) t_state.site = where;
+}
+CallSite::~CallSite() { t_state.site = saved_; }
+
+// Carries one call through the door, step by step.
+class Invocation {
+ public:
+  Invocation(const Op& op, std::span<const Arg> args, OptionsRef options) {
+    while (!args.empty() && args.back().kind() == Arg::Kind::none) args = args.first(args.size() - 1);
+    call_.op_ = &op;
+    call_.options_ = options;
+    call_.where_ = t_state.site.file != nullptr || args.empty() ? t_state.site : args[0].where();
+    call_.args_ = args.data();
+    call_.inputs_ = static_cast<int>(args.size());
+    call_.out_ = call_.inline_out_;
+    call_.out_capacity_ = 4;
+    call_.in_ = in_;
+    if (args.size() > kInlineInputs) {
+      call_.in_ = new const Body*[args.size()];
+    }
+  }
+  Invocation(const Invocation&) = delete;
+  Invocation& operator=(const Invocation&) = delete;
+  ~Invocation() {
+    for (int k = 0; k < call_.outputs_; ++k) detail::release(call_.out_[k]);
+    if (call_.out_ != call_.inline_out_) delete[] call_.out_;
+    if (call_.in_ != in_) delete[] call_.in_;
+    delete[] more_literals_;
+  }
+
+  void run(detail::Cell* into = nullptr) {
+    resolve();
+    call_.into_ = into;
+    call_.op_->shape(call_);
+    if (call_.op_->forward != nullptr) call_.op_->forward(call_);
+    if (tracked_ && call_.op_->flags.non_differentiable == nullptr) record();
+  }
+
+  Tensor take(int k) {
+    Body* body = call_.out_[k];
+    call_.out_[k] = nullptr;
+    return Tensor::adopt(body);
+  }
+  int outputs() const { return call_.outputs_; }
+
+ private:
+  void resolve();
+  void resolve_literals();
+  void check_tape(const Body& body, int i);
+  void record();
+
+  Call call_;
+  const Body* in_[kInlineInputs];
+  LiteralBody literals_[2];
+  LiteralBody* more_literals_ = nullptr;
+  bool tracked_ = false;
+};
+
+void Invocation::resolve() {
+  TapeImpl* tape = t_state.tape;
+  bool literals = false;
+  const Op& op = *call_.op_;
+  if (call_.inputs_ < op.min_inputs || (op.max_inputs >= 0 && call_.inputs_ > op.max_inputs)) {
+    for (int i = 0; i < call_.inputs_; ++i) call_.in_[i] = nullptr;
+    call_.argument_error(fmt::format("expected {} operands, given {}", op.min_inputs, call_.inputs_));
+  }
+  for (int i = 0; i < call_.inputs_; ++i) {
+    const Arg& arg = call_.args_[i];
+    call_.in_[i] = nullptr;
+    switch (arg.kind()) {
+      case Arg::Kind::tensor: {
+        const Body* body = arg.body();
+        call_.in_[i] = body;
+        if (tape != nullptr && body->tape != 0) {
+          if (body->tape == tape->serial) {
+            tracked_ |= tape->values[body->value].tracked;
+          } else {
+            check_tape(*body, i);
+          }
+        }
+        break;
+      }
+      case Arg::Kind::cell:
+        call_.in_[i] = arg.cell()->value.handle();
+        tracked_ |= tape != nullptr && arg.cell()->trainable;
+        break;
+      case Arg::Kind::real:
+      case Arg::Kind::integer: literals = true; break;
+      case Arg::Kind::none: break;
+    }
+  }
+  if (literals) resolve_literals();
+  for (int i = 0; i < call_.inputs_; ++i) {
+    if (call_.in_[i] == nullptr) call_.argument_error(fmt::format("operand {} is an undefined tensor", i));
+  }
+}
+
+void Invocation::resolve_literals() {
+  const Body* neighbour = nullptr;
+  int count = 0;
+  for (int i = 0; i < call_.inputs_; ++i) {
+    if (call_.args_[i].is_literal()) {
+      ++count;
+    } else if (neighbour == nullptr && i >= call_.op_->first_value) {
+      neighbour = call_.in_[i];
+    }
+  }
+  if (neighbour == nullptr) call_.dtype_error("expected a tensor beside the number, to give it its dtype; use full");
+  LiteralBody* literal = count <= 2 ? literals_ : (more_literals_ = new LiteralBody[static_cast<size_t>(count)]);
+  for (int i = 0; i < call_.inputs_; ++i) {
+    const Arg& arg = call_.args_[i];
+    if (!arg.is_literal()) continue;
+    const DType dtype = neighbour->dtype;
+    if (dtype == DType::boolean || (dtype == DType::int64 && arg.kind() == Arg::Kind::real)) {
+      call_.dtype_error(fmt::format("the number {} beside {} elements; use cast", arg.real(), name(dtype)));
+    }
+    switch (dtype) {
+      case DType::float32: splat(*literal, static_cast<float>(arg.real())); break;
+      case DType::float64: splat(*literal, arg.real()); break;
+      default: splat(*literal, arg.integer()); break;
+    }
+    literal->body = Body{.references = 1, .dtype = dtype, .rank = 0, .unused = 0, .tape = 0, .value = 0,
+                         .header_bytes = 0, .data = literal->splat, .owner = nullptr, .numel = 1};
+    call_.in_[i] = &(literal++)->body;
+  }
+}
+
+void Invocation::check_tape(const Body& body, int i) {
+  if (!detail::is_live(body.tape)) return;  // a dead tape's result is a constant
+  raise<GraphError>(
+      "[{}] operand {} was recorded on tape {}, which is alive, and tape {} is recording{}; use detach to pass it as "
+      "a constant",
+      call_.op_->name, operand_name(*call_.op_, i), body.tape, t_state.tape->serial, location(call_.where_));
+}
+
+void Invocation::record() {
+  TapeImpl& tape = *t_state.tape;
+  const auto count = static_cast<size_t>(call_.inputs_);
+  auto* ids = static_cast<uint32_t*>(tape.arena.allocate(count * sizeof(uint32_t), alignof(uint32_t)));
+  void* options = nullptr;
+  if (const OptionsType* type = call_.options_.type) {
+    options = tape.arena.allocate(type->size, std::max(type->align, size_t{1}));
+    if (type->trivial) {
+      std::memcpy(options, call_.options_.data, type->size);
+    } else {
+      type->copy(options, call_.options_.data);
+      tape.owned_options.emplace_back(options, type);
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const Arg& arg = call_.args_[i];
+    switch (arg.kind()) {
+      case Arg::Kind::tensor:
+        if (arg.body()->tape == tape.serial) {
+          ids[i] = arg.body()->value;
+        } else {
+          ids[i] = tape.add_value(ValueKind::constant, false);
+          tape.values[ids[i]].body = detail::retain(arg.body());
+        }
+        break;
+      case Arg::Kind::cell:
+        if (arg.cell()->trainable) {
+          ids[i] = tape.leaf(arg.cell());
+        } else {
+          ids[i] = tape.add_value(ValueKind::constant, false);
+          tape.values[ids[i]].body = detail::retain(arg.cell()->value.handle());
+        }
+        break;
+      case Arg::Kind::real:
+        ids[i] = tape.add_value(ValueKind::real_literal, false);
+        tape.values[ids[i]].real = arg.real();
+        break;
+      default:
+        ids[i] = tape.add_value(ValueKind::integer_literal, false);
+        tape.values[ids[i]].integer = arg.integer();
+        break;
+    }
+  }
+  auto first = static_cast<uint32_t>(tape.values.size());
+  for (int k = 0; k < call_.outputs_; ++k) {
+    Body* body = call_.out_[k];
+    const uint32_t index = tape.add_value(ValueKind::produced, is_floating(body->dtype));
+    body->tape = tape.serial;
+    body->value = index;
+    ++body->references;  // not shared with another thread yet
+    tape.values[index].body = body;
+  }
+  tape.records.push() = Record{call_.op_, options, ids, call_.where_, first, static_cast<uint16_t>(count),
+                  static_cast<uint16_t>(call_.outputs_)};
+}
+
+Tensor apply(const Op& op, std::span<const Arg> inputs, OptionsRef options) {
+  Invocation invocation(op, inputs, options);
+  invocation.run();
+  return invocation.take(0);
+}
+
+std::vector<Tensor> apply_all(const Op& op, std::span<const Arg> inputs, OptionsRef options) {
+  Invocation invocation(op, inputs, options);
+  invocation.run();
+  std::vector<Tensor> results;
+  results.reserve(static_cast<size_t>(invocation.outputs()));
+  for (int k = 0; k < invocation.outputs(); ++k) results.push_back(invocation.take(k));
+  return results;
+}
+
+void update(const CellRef& cell, const Op& op, std::initializer_list<Arg> inputs, OptionsRef options) {
+  TapeImpl* tape = t_state.tape;
+  t_state.tape = nullptr;
+  struct Restore {
+    TapeImpl* tape;
+    ~Restore() { t_state.tape = tape; }
+  } restore{tape};
+  Invocation invocation(op, std::span<const Arg>(inputs.begin(), inputs.size()), options);
+  invocation.run(cell.handle());
+  detail::Cell& target = *cell.handle();
+  Tensor result = invocation.take(0);
+  if (result.handle() != target.value.handle()) {
+    if (result.dtype() != target.value.dtype() || !(result.shape() == target.value.shape())) {
+      raise<ShapeError>("[{}] the update {} does not fit the cell \"{}\": {}", op.name, describe(*result.handle()),
+                        cell.name(), describe(*target.value.handle()));
+    }
+    target.value = std::move(result);
+  }
+  ++target.version;
+}
+
+void Call::push(Body* body) {
+  if (outputs_ == out_capacity_) {
+    auto** more = new Body*[static_cast<size_t>(out_capacity_) * 4];
+    std::copy(out_, out_ + outputs_, more);
+    if (out_ != inline_out_) delete[] out_;
+    out_ = more;
+    out_capacity_ *= 4;
+  }
+  out_[outputs_++] = body;
+}
+
+void Call::output(DType dtype, std::span<const int64_t> dims, int64_t numel) {
+  if (into_ != nullptr && outputs_ == 0 && op_->pointwise[static_cast<int>(dtype)] != nullptr) {
+    Body* held = into_->value.handle();
+    // In place if nobody else sees the memory; an operand of this shape in this memory is read densely.
+    if (__atomic_load_n(&held->references, __ATOMIC_ACQUIRE) == 1 && held->owner == nullptr && held->dtype == dtype &&
+        std::equal(dims.begin(), dims.end(), held->dims(), held->dims() + held->rank)) {
+      push(detail::retain(held));
+      return;
+    }
+  }
+  push(detail::new_body(dtype, dims, numel));
+}
+
+void Call::alias(int input, const Shape& shape) {
+  push(detail::new_alias(const_cast<Body*>(in_[input]), {shape.begin(), shape.end()}));
+}
+
+int Call::dim(int64_t dim, int rank) const {
+  const int64_t at = dim < 0 ? dim + rank : dim;
+  if (at < 0 || at >= rank) {
+    index_error(fmt::format("dimension {} is out of range for rank {}", dim, rank));
+  }
+  return static_cast<int>(at);
+}
+
+namespace {
+
+std::string word(const Call& call, std::string_view what, std::span<const Body* const> in) {
+  std::string text = fmt::format("[{}] {}", call.op().name, what);
+  for (size_t i = 0; i < in.size(); ++i) {
+    text += i == 0 ? " — " : ", ";
+    text += fmt::format("{}: {}", operand_name(call.op(), static_cast<int>(i)),
+                        in[i] != nullptr ? describe(*in[i]) : "undefined");
+  }
+  return text + location(call.where());
+}
+
+}  // namespace
+
+void Call::shape_error(std::string_view what) const {
+  throw ShapeError(word(*this, what, {in_, static_cast<size_t>(inputs_)}));
+}
+void Call::dtype_error(std::string_view what) const {
+  throw DTypeError(word(*this, what, {in_, static_cast<size_t>(inputs_)}));
+}
+void Call::index_error(std::string_view what) const {
+  throw IndexError(word(*this, what, {in_, static_cast<size_t>(inputs_)}));
+}
+void Call::argument_error(std::string_view what) const {
+  throw ArgumentError(word(*this, what, {in_, static_cast<size_t>(inputs_)}));
+}
+
+void Call::require_floating(int i) const {
+  if (is_floating(dtype(i))) return;
+  dtype_error(fmt::format("expected {} to be float32 or float64, given {}; use cast", operand_name(*op_, i), name(dtype(i))));
+}
+
+void Call::require_same_dtype(int i, int j) const {
+  if (dtype(i) == dtype(j)) return;
+  dtype_error(fmt::format("dtypes differ: {} and {}; use cast", name(dtype(i)), name(dtype(j))));
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+
+#include "autograd/error.h"
+#include "autograd/parameter.h"
+#include "autograd/tensor.h"
+
+namespace tapegrad {
+
+// One operand of an op: a tensor, a parameter or buffer, a plain number, or nothing. Converts from each of them and
+// notes the user's source line on the way; it only borrows, so it does not outlive the call.
+// A number takes the dtype of the tensors beside it and travels in the record, not as a tensor.
+class Arg {
+ public:
+  enum class Kind : uint8_t { none, tensor, cell, real, integer };
+
+  Arg() = default;
+  Arg(const Tensor& t, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+      : body_(t.handle()), where_{file, line}, kind_(t.defined() ? Kind::tensor : Kind::none) {}
+  Arg(const Parameter& p, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+      : cell_(p.ref().handle()), where_{file, line}, kind_(Kind::cell) {}
+  Arg(const Buffer& b, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+      : cell_(b.ref().handle()), where_{file, line}, kind_(Kind::cell) {}
+  Arg(const CellRef& c, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+      : cell_(c.handle()), where_{file, line}, kind_(Kind::cell) {}
+  template <std::floating_point T>
+  Arg(T value, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+      : real_(static_cast<double>(value)), where_{file, line}, kind_(Kind::real) {}
+  template <std::integral T>
+  Arg(T value, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+      : integer_(static_cast<int64_t>(value)), where_{file, line}, kind_(Kind::integer) {}
+
+  // An operand that some tape keeps alive.
+  static Arg borrow(detail::Body* body, const SourceLine& where) {
+    Arg arg;
+    arg.body_ = body;
+    arg.where_ = where;
+    arg.kind_ = Kind::tensor;
+    return arg;
+  }
+
+  Kind kind() const { return kind_; }
+  bool is_literal() const { return kind_ == Kind::real || kind_ == Kind::integer; }
+  const SourceLine& where() const { return where_; }
+  detail::Body* body() const { return body_; }
+  detail::Cell* cell() const { return cell_; }
+  double real() const { return kind_ == Kind::integer ? static_cast<double>(integer_) : real_; }
+  int64_t integer() const { return integer_; }
+
+ private:
+  union {
+    detail::Body* body_ = nullptr;
+    detail::Cell* cell_;
+    double real_;
+    int64_t integer_;
+  };
+  SourceLine where_;
+  Kind kind_ = Kind::none;
+};
+
+}  // namespace tapegrad

@@ -1,0 +1,89 @@
+#pragma once
+
+// Pointwise kernels on vector lanes, for the processor the program runs on. Internal, not installed.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace tapegrad::kernels {
+
+// One pointwise kernel: out[i] = f(in[0][i·step[0]], in[1][i·step[1]], …) for i < n. step[k] is 1, or 0 where in[k]
+// points to 64 bytes that all hold one value. Pointers are 64-byte aligned, and memory up to the next multiple of 64
+// bytes may be read and written, so whole vectors run into the padding. `out` may be any dense operand. Every result
+// depends on the operands of its own index alone.
+using LaneKernel = void (*)(const void* const* in, const int64_t* step, void* out, int64_t n);
+
+// The functions there are kernels for, each for float and double. g is a cotangent, y the result of the forward
+// function. NaN operands give NaN; denormal numbers are kept. A backward function is g·df, except that it is 0 where
+// g = 0 and df is not finite. Error bounds (tests hold them), of float / double in units in the last place:
+// exp, expm1, log, log1p, tanh, sigmoid 2 / 4; tanh_backward, sigmoid_backward 6 / 6; what IEEE 754 rounds correctly
+// (add … div, sqrt) 0.5; pow is the C library's.
+enum class Lane : uint8_t {
+  add,         // a + b
+  sub,         // a − b
+  mul,         // a·b
+  div,         // a / b
+  mul_add,     // a·b + c, rounded after each operation
+  maximum,     // NaN if either is NaN
+  minimum,     // NaN if either is NaN
+  pow,         // x^p by the rules of C's pow
+  neg,         // −x, also of 0
+  abs,         // |x|
+  sign,        // −1, 1, or x itself if it is 0
+  square,      // x·x
+  reciprocal,  // 1 / x
+  sqrt,
+  rsqrt,  // 1 / √x
+  exp,
+  expm1,  // e^x − 1
+  log,
+  log1p,  // ln(1 + x)
+  tanh,
+  sigmoid,  // 1 / (1 + e^−x)
+  relu,     // max(x, 0)
+
+  pole_mul,             // (g, d): g·d
+  maximum_backward_a,   // (g, a, b): g where a > b, g/2 where equal, 0 where a < b; g if either is NaN
+  maximum_backward_b,   // (g, a, b): g where b > a, g/2 where equal, 0 where b < a; g if either is NaN
+  minimum_backward_a,   // (g, a, b): g where a < b, g/2 where equal, 0 where a > b; g if either is NaN
+  minimum_backward_b,   // (g, a, b): g where b < a, g/2 where equal, 0 where b > a; g if either is NaN
+  pow_backward_x,       // (g, x, p): g·p·x^(p−1), where p = 0: 0
+  pow_backward_p,       // (g, x, p, y): g·y·ln x; at x = 0 the slope is 0 for p ≥ 0 and −inf for p < 0
+  abs_backward,         // (g, x): g·sign(x)
+  square_backward,      // (g, x): g·2x
+  reciprocal_backward,  // (g, y): −g·y²
+  sqrt_backward,        // (g, y): g / 2y; +inf·g at 0
+  rsqrt_backward,       // (g, y): −g·y³/2; −inf·g at 0
+  exp_backward,         // (g, y): g·y
+  expm1_backward,       // (g, x): g·e^x
+  log_backward,         // (g, x): g / x; +inf·g at 0, NaN for x < 0
+  log1p_backward,       // (g, x): g / (1 + x); NaN for x < −1
+  tanh_backward,        // (g, x, y): g·(1 − y²), from x where y saturates
+  sigmoid_backward,     // (g, x, y): g·y·(1 − y), from x where y saturates
+  relu_backward,        // (g, y): g where y > 0 or y is NaN, else 0
+
+  count
+};
+
+inline constexpr size_t kLanes = static_cast<size_t>(Lane::count);
+
+// Every kernel, compiled for one vector target.
+struct LaneTable {
+  const char* target;  // Highway's name for it: "AVX2", "AVX3", "NEON"; "SCALAR" or "EMU128" is the baseline
+  LaneKernel f32[kLanes];
+  LaneKernel f64[kLanes];
+  uint8_t operands[kLanes];  // how many operands the kernel reads
+};
+
+// The table for the best target that this processor has, chosen once.
+const LaneTable& lane_table();
+
+// The tables of all compiled targets that this processor has, best first, the baseline last.
+std::span<const LaneTable* const> lane_tables();
+
+// The one of them with that name, or null.
+const LaneTable* lane_table_for(std::string_view target);
+
+}  // namespace tapegrad::kernels

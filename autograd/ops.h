@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "autograd/arg.h"
+#include "autograd/export.h"
+#include "autograd/options.h"
+#include "autograd/tensor.h"
+
+// Every function of tensors. Names, option names and defaults are PyTorch's. Operands are tensors, parameters or
+// numbers; two operands broadcast by numpy's rule; dtypes never mix. The gradient rules, conventions at kinks, ties
+// and poles, and the bounds are in the table of autograd/README.md.
+//
+// All of them throw ShapeError, DTypeError, IndexError or ArgumentError naming the op, its operands and the source
+// line of the call; nothing is recorded then.
+
+namespace tapegrad {
+
+// ---- pointwise, two operands: float32, float64, int64 ----
+TAPEGRAD_API Tensor add(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor sub(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor mul(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor div(const Arg& a, const Arg& b);      // floating only
+TAPEGRAD_API Tensor maximum(const Arg& a, const Arg& b);  // NaN wins; the gradient of a tie is split ½, ½
+TAPEGRAD_API Tensor minimum(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor pow(const Arg& x, const Arg& exponent);  // C's pow; floating only
+inline Tensor operator+(const Arg& a, const Arg& b) { return add(a, b); }
+inline Tensor operator-(const Arg& a, const Arg& b) { return sub(a, b); }
+inline Tensor operator*(const Arg& a, const Arg& b) { return mul(a, b); }
+inline Tensor operator/(const Arg& a, const Arg& b) { return div(a, b); }
+
+// ---- comparisons, giving bool; eq and not ==, which would not say what it means ----
+TAPEGRAD_API Tensor eq(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor ne(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor lt(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor le(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor gt(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor ge(const Arg& a, const Arg& b);
+inline Tensor operator<(const Arg& a, const Arg& b) { return lt(a, b); }
+inline Tensor operator<=(const Arg& a, const Arg& b) { return le(a, b); }
+inline Tensor operator>(const Arg& a, const Arg& b) { return gt(a, b); }
+inline Tensor operator>=(const Arg& a, const Arg& b) { return ge(a, b); }
+
+// condition (bool) ? a : b, element by element. The side not chosen has no influence, not even a NaN.
+TAPEGRAD_API Tensor where(const Arg& condition, const Arg& a, const Arg& b);
+// a·b + c, rounded twice.
+TAPEGRAD_API Tensor mul_add(const Arg& a, const Arg& b, const Arg& c);
+
+// ---- pointwise, one operand ----
+TAPEGRAD_API Tensor neg(const Arg& x);
+TAPEGRAD_API Tensor abs(const Arg& x);   // gradient 0 at 0
+TAPEGRAD_API Tensor sign(const Arg& x);
+TAPEGRAD_API Tensor square(const Arg& x);
+TAPEGRAD_API Tensor sqrt(const Arg& x);
+TAPEGRAD_API Tensor exp(const Arg& x);
+TAPEGRAD_API Tensor log(const Arg& x);
+TAPEGRAD_API Tensor tanh(const Arg& x);
+TAPEGRAD_API Tensor sigmoid(const Arg& x);
+TAPEGRAD_API Tensor relu(const Arg& x);  // gradient 0 at 0
+inline Tensor operator-(const Arg& x) { return neg(x); }
+// The elements as another dtype. Throws ArgumentError where a float does not fit an integer.
+TAPEGRAD_API Tensor cast(const Arg& x, DType dtype);
+
+// ---- reductions over dims; none given: over all. NaN wins in amax and max ----
+TAPEGRAD_API Tensor sum(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
+TAPEGRAD_API Tensor mean(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
+TAPEGRAD_API Tensor amax(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);  // ties share evenly
+TAPEGRAD_API Tensor logsumexp(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
+struct ValuesAndIndices {
+  Tensor values, indices;
+};
+// Along one dim: the largest value and the index of its first occurrence, which gets the whole gradient.
+TAPEGRAD_API ValuesAndIndices max(const Arg& x, int64_t dim, bool keepdim = false);
+TAPEGRAD_API Tensor argmax(const Arg& x, int64_t dim, bool keepdim = false);
+// x summed down to a shape that broadcasts to x's.
+TAPEGRAD_API Tensor sum_to_size(const Arg& x, const Shape& size);
+
+// ---- along one dim ----
+TAPEGRAD_API Tensor softmax(const Arg& x, int64_t dim);
+TAPEGRAD_API Tensor log_softmax(const Arg& x, int64_t dim);
+
+// ---- linear algebra ----
+// Matrix product over the last two dims, broadcasting the ones before; a 1-d operand is a row (left) or a column
+// (right) whose dim is dropped again. The transposes apply to operands of two or more dims.
+TAPEGRAD_API Tensor matmul(const Arg& a, const Arg& b, bool transpose_a = false, bool transpose_b = false);
+// x·weightᵀ + bias: x [..., in], weight [out, in], bias [out] → [..., out].
+TAPEGRAD_API Tensor linear(const Arg& x, const Arg& weight, const Arg& bias = {});
+
+// ---- shape ----
+TAPEGRAD_API Tensor reshape(const Arg& x, const Dims& shape);  // shares memory; one size may be -1
+TAPEGRAD_API Tensor permute(const Arg& x, const Dims& dims);
+TAPEGRAD_API Tensor transpose(const Arg& x, int64_t dim0, int64_t dim1);
+TAPEGRAD_API Tensor expand(const Arg& x, const Shape& shape);
+TAPEGRAD_API Tensor slice(const Arg& x, int64_t dim, std::optional<int64_t> start = {},
+                          std::optional<int64_t> end = {}, int64_t step = 1);  // Python's rule
+TAPEGRAD_API Tensor select(const Arg& x, int64_t dim, int64_t index);
+TAPEGRAD_API Tensor cat(std::span<const Tensor> tensors, int64_t dim = 0);
+inline Tensor cat(std::initializer_list<Tensor> tensors, int64_t dim = 0) {
+  return cat(std::span<const Tensor>(tensors.begin(), tensors.size()), dim);
+}
+
+// ---- indexing; index is int64, its entries within the size along dim (IndexError otherwise) ----
+TAPEGRAD_API Tensor index_select(const Arg& x, int64_t dim, const Arg& index);  // index 1-d
+TAPEGRAD_API Tensor gather(const Arg& x, int64_t dim, const Arg& index);
+TAPEGRAD_API Tensor index_add(const Arg& x, int64_t dim, const Arg& index, const Arg& src);
+TAPEGRAD_API Tensor scatter_add(const Arg& x, int64_t dim, const Arg& index, const Arg& src);
+
+// ---- losses ----
+TAPEGRAD_API Tensor mse_loss(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean);
+// logits [classes] or [n, classes]; target class indices, int64 [] or [n].
+TAPEGRAD_API Tensor cross_entropy(const Arg& logits, const Arg& target, Reduction reduction = Reduction::mean);
+
+// ---- randomness and state ----
+// Zeroes each element with probability p and scales the rest by 1/(1−p). `state` is int64 [seed, counter]; the
+// same state gives the same mask. The second form draws with the buffer's state and moves its counter on.
+TAPEGRAD_API Tensor dropout(const Arg& x, double p, const Tensor& state);
+TAPEGRAD_API Tensor dropout(const Arg& x, double p, Buffer& state);
+
+}  // namespace tapegrad

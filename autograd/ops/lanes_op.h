@@ -1,0 +1,125 @@
+#pragma once
+
+// The library's own pointwise ops, whose formulas run on vector lanes. Internal, not installed.
+
+#include <array>
+
+#include "autograd/kernels/lanes.h"
+#include "autograd/pointwise.h"
+
+namespace tapegrad::ops {
+
+using formula::Reads;
+using kernels::Lane;
+
+template <Lane L, class E>
+void lane_kernel(const void* const* in, const int64_t* step, void* out, int64_t n) {
+  const kernels::LaneTable& table = kernels::lane_table();
+  (std::is_same_v<E, float> ? table.f32 : table.f64)[static_cast<size_t>(L)](in, step, out, n);
+}
+
+// The kernels of an op by dtype; an integer one where given.
+template <Lane L>
+consteval std::array<PointwiseKernel, kDTypes> lanes(PointwiseKernel integer = nullptr) {
+  return {&lane_kernel<L, float>, &lane_kernel<L, double>, integer, nullptr};
+}
+
+// What all of them share.
+struct PointwiseParts {
+  static void shape(Call& call) { detail::pointwise_shape(call); }
+  static void forward(Call& call) { detail::pointwise_forward(call); }
+  static Cost cost(const Call& call) { return detail::pointwise_cost(call); }
+};
+
+// g·∂F/∂x_I for the primitive op P with formula F of Count operands, by a lane of its own.
+template <class P, class F, int I, int Count, Lane L>
+struct LaneBackward : PointwiseParts {
+  static constexpr Reads kReads = detail::reads<F, I>();
+  static constexpr bool kReadsX = kReads != Reads::y;
+  static constexpr bool kReadsY = kReads != Reads::x;
+  static constexpr std::string_view kNames[3][5] = {{"g", "x", "y"}, {"g", "a", "b", "y"}, {"g", "y"}};
+  static constexpr size_t kOperands = 1 + (kReadsX ? Count : 0) + (kReadsY ? 1 : 0);
+
+  static constexpr std::string_view name = F::backward[I];
+  static constexpr std::string_view doc = "g times the derivative";
+  static constexpr std::span<const std::string_view> operands{kNames[kReadsX ? Count - 1 : 2], kOperands};
+  static constexpr auto kernels = lanes<L>();
+  static constexpr Flags flags = [] {
+    Flags of = detail::flags_of<P>();
+    of.jump |= of.kinks;  // the slope jumps where the value has a kink
+    return of;
+  }();
+  // y is no free variable beside x; alone, it stands for x.
+  static constexpr const Op* primal() { return kReadsX && kReadsY ? &op<P> : nullptr; }
+
+  // ∂²f/∂x_I∂x_J, by duals of the derivative's formula; operand J of this op is its slot J + 1.
+  template <int J>
+  static void add_bend(Vjp& vjp) {
+    if (!vjp.needs(J + 1)) return;
+    const Tensor one = full({}, 1, vjp.dtype(0));
+    using D = Dual<Tensor>;
+    auto slope = [&]<size_t... K>(std::index_sequence<K...>) {
+      const Tensor x[] = {vjp.input_tensor(static_cast<int>(K) + 1)...};
+      if constexpr (kReads == Reads::y) {
+        return detail::closed_form<F, I>(D(x[0]), D(x[0], one));
+      } else if constexpr (kReads == Reads::x) {
+        return detail::closed_form<F, I>(D(x[K], one, K == J)..., D(x[0]));
+      } else {
+        const Tensor y = vjp.input_tensor(Count + 1);
+        const Tensor dy = detail::evaluate_backward<F, J>(one, x[K]..., y);
+        return detail::closed_form<F, I>(D(x[K], one, K == J)..., D(y, dy));
+      }
+    }(std::make_index_sequence<Count>{});
+    if (slope.active) vjp.add(J + 1, detail::pole_mul(mul(vjp.g(), vjp.input(0)), slope.d));
+  }
+
+  static void vjp(Vjp& vjp) {
+    if (vjp.needs(0)) {
+      const Tensor g = vjp.g();
+      Arg inputs[kOperands] = {g};
+      for (size_t k = 1; k < kOperands; ++k) inputs[k] = vjp.input(static_cast<int>(k));
+      vjp.add(0, apply(vjp.op(), std::span<const Arg>(inputs, kOperands)));
+    }
+    if constexpr (!detail::is_linear<F>) {
+      [&]<size_t... K>(std::index_sequence<K...>) {
+        (add_bend<static_cast<int>(K)>(vjp), ...);
+      }(std::make_index_sequence<kReadsX ? Count : 1>{});
+    }
+  }
+  static void samples(Samples& s) { detail::backward_samples(s, op<P>, Count, kReads); }
+};
+
+// The forward op with formula F, its lane and the lanes of its derivatives by each operand. Derived adds doc, flags
+// and domain.
+template <class Derived, class F, Lane Forward, Lane... Backward>
+struct LaneOp : PointwiseParts {
+  static constexpr int kCount = sizeof...(Backward);
+  static constexpr std::string_view name = F::name;
+  static constexpr std::span<const std::string_view> operands = detail::operand_names(kCount);
+  static constexpr auto kernels = lanes<Forward>();
+
+  template <int I>
+  using BackwardOp =
+      LaneBackward<Derived, F, I, kCount, std::array<Lane, kCount>{Backward...}[static_cast<size_t>(I)]>;
+
+  template <int I>
+  static void add(Vjp& vjp) {
+    if (!vjp.needs(I)) return;
+    const Tensor g = vjp.g();
+    Arg inputs[kCount + 2] = {g};
+    size_t count = 1;
+    if (BackwardOp<I>::kReadsX) {
+      for (int k = 0; k < kCount; ++k) inputs[count++] = vjp.input(k);
+    }
+    if (BackwardOp<I>::kReadsY) inputs[count++] = vjp.output();
+    vjp.add(I, apply(op<BackwardOp<I>>, std::span<const Arg>(inputs, count)));
+  }
+  static void vjp(Vjp& vjp) {
+    [&]<size_t... K>(std::index_sequence<K...>) {
+      (add<static_cast<int>(K)>(vjp), ...);
+    }(std::make_index_sequence<kCount>{});
+  }
+  static void samples(Samples& s) { detail::pointwise_samples(s, kCount, detail::domain_of<Derived>()); }
+};
+
+}  // namespace tapegrad::ops

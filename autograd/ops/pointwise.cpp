@@ -1,0 +1,296 @@
+#include <fmt/format.h>
+
+#include "autograd/kernels/scalar.h"
+#include "autograd/ops.h"
+#include "autograd/ops/groups.h"
+#include "autograd/ops/lanes_op.h"
+#include "autograd/samples.h"
+
+namespace tapegrad {
+namespace ops {
+namespace {
+
+using kernels::Scalar;
+
+constexpr std::array<PointwiseKernel, kDTypes> comparison(Scalar which) {
+  return {kernels::scalar_kernel(which, DType::float32), kernels::scalar_kernel(which, DType::float64),
+          kernels::scalar_kernel(which, DType::int64), kernels::scalar_kernel(which, DType::boolean)};
+}
+
+// ---- arithmetic, whose VJPs are other public ops ----
+
+struct Add : PointwiseParts {
+  static constexpr std::string_view name = "add", doc = "y = a + b";
+  static constexpr auto operands = detail::operand_names(2);
+  static constexpr auto kernels = lanes<Lane::add>(kernels::scalar_kernel(Scalar::add, DType::int64));
+  static void vjp(Vjp& v) {
+    const Tensor g = v.g();
+    v.add(0, g);
+    v.add(1, g);
+  }
+  static void samples(Samples& s) { detail::pointwise_samples(s, 2, {}); }
+};
+
+struct Sub : PointwiseParts {
+  static constexpr std::string_view name = "sub", doc = "y = a − b";
+  static constexpr auto operands = detail::operand_names(2);
+  static constexpr auto kernels = lanes<Lane::sub>(kernels::scalar_kernel(Scalar::sub, DType::int64));
+  static void vjp(Vjp& v) {
+    const Tensor g = v.g();
+    v.add(0, g);
+    if (v.needs(1)) v.add(1, neg(g));
+  }
+  static void samples(Samples& s) { detail::pointwise_samples(s, 2, {}); }
+};
+
+struct Mul : PointwiseParts {
+  static constexpr std::string_view name = "mul", doc = "y = a·b";
+  static constexpr auto operands = detail::operand_names(2);
+  static constexpr auto kernels = lanes<Lane::mul>(kernels::scalar_kernel(Scalar::mul, DType::int64));
+  static void vjp(Vjp& v) {
+    const Tensor g = v.g();
+    if (v.needs(0)) v.add(0, mul(g, v.input(1)));
+    if (v.needs(1)) v.add(1, mul(g, v.input(0)));
+  }
+  static void samples(Samples& s) { detail::pointwise_samples(s, 2, {}); }
+};
+
+struct Div : PointwiseParts {
+  static constexpr std::string_view name = "div", doc = "y = a / b; 1/0 is infinite, 0/0 NaN";
+  static constexpr auto operands = detail::operand_names(2);
+  static constexpr auto kernels = lanes<Lane::div>();
+  static void vjp(Vjp& v) {
+    const Tensor q = div(v.g(), v.input(1));
+    v.add(0, q);
+    // y/b and not a/b²: b² may overflow.
+    if (v.needs(1)) v.add(1, neg(mul(q, v.output())));
+  }
+  static void samples(Samples& s) { detail::pointwise_samples(s, 2, {0.5, 2}); }
+};
+
+struct Neg : PointwiseParts {
+  static constexpr std::string_view name = "neg", doc = "y = −x";
+  static constexpr auto operands = detail::operand_names(1);
+  static constexpr auto kernels = lanes<Lane::neg>(kernels::scalar_kernel(Scalar::neg, DType::int64));
+  static void vjp(Vjp& v) { v.add(0, neg(v.g())); }
+  static void samples(Samples& s) { detail::pointwise_samples(s, 1, {}); }
+};
+
+struct MulAdd : PointwiseParts {
+  static constexpr std::string_view name = "mul_add", doc = "y = a·b + c, rounded twice";
+  static constexpr auto operands = detail::operand_names(3);
+  static constexpr auto kernels = lanes<Lane::mul_add>();
+  static void vjp(Vjp& v) {
+    const Tensor g = v.g();
+    if (v.needs(0)) v.add(0, mul(g, v.input(1)));
+    if (v.needs(1)) v.add(1, mul(g, v.input(0)));
+    v.add(2, g);
+  }
+  static void samples(Samples& s) { detail::pointwise_samples(s, 3, {}); }
+};
+
+// g·d at a pole: 0 where g = 0 and d is not finite, exactly g·d elsewhere, so that it stays linear in g.
+struct PoleMul : PointwiseParts {
+  static constexpr std::string_view name = "pole_mul", doc = "y = g·d, but 0 where g = 0 and d is not finite";
+  static constexpr std::string_view operands[] = {"g", "d"};
+  static constexpr auto kernels = lanes<Lane::pole_mul>();
+  static constexpr Flags flags = {.poles = true};
+  static void vjp(Vjp& v) {
+    const Tensor g = v.g();
+    if (v.needs(0)) v.add(0, detail::pole_mul(g, v.input(1)));
+    if (v.needs(1)) v.add(1, detail::pole_mul(g, v.input(0)));
+  }
+  static void samples(Samples& s) { detail::pointwise_samples(s, 2, {}); }
+};
+
+// ---- functions with a formula, a lane and the lanes of their derivatives ----
+
+struct Maximum : LaneOp<Maximum, formula::Maximum, Lane::maximum, Lane::maximum_backward_a, Lane::maximum_backward_b> {
+  static constexpr std::string_view doc = "y = max(a, b); NaN wins; a tie gives each side half the gradient";
+  static constexpr auto kernels = lanes<Lane::maximum>(kernels::scalar_kernel(Scalar::maximum, DType::int64));
+  static constexpr Flags flags = {.kinks = true};
+};
+struct Minimum : LaneOp<Minimum, formula::Minimum, Lane::minimum, Lane::minimum_backward_a, Lane::minimum_backward_b> {
+  static constexpr std::string_view doc = "y = min(a, b); NaN wins; a tie gives each side half the gradient";
+  static constexpr auto kernels = lanes<Lane::minimum>(kernels::scalar_kernel(Scalar::minimum, DType::int64));
+  static constexpr Flags flags = {.kinks = true};
+};
+struct Pow : LaneOp<Pow, formula::Pow, Lane::pow, Lane::pow_backward_x, Lane::pow_backward_p> {
+  static constexpr std::string_view doc = "y = a^b by C's pow; gradient 0 at b = 0, and of b at a = 0 ≤ b";
+  static constexpr Flags flags = {.poles = true};
+  static constexpr Domain domain = {0.3, 2};
+  static void samples(Samples& s) {
+    detail::pointwise_samples(s, 2, domain);
+    s.add({s.values({0.5, 1.5, 3.0}), s.values({0.0, 1.0, -2.0})});
+  }
+};
+struct Square : LaneOp<Square, formula::Square, Lane::square, Lane::square_backward> {
+  static constexpr std::string_view doc = "y = x²";
+  static constexpr auto kernels = lanes<Lane::square>(kernels::scalar_kernel(Scalar::square, DType::int64));
+};
+struct Sqrt : LaneOp<Sqrt, formula::Sqrt, Lane::sqrt, Lane::sqrt_backward> {
+  static constexpr std::string_view doc = "y = √x; NaN for x < 0; the gradient at 0 is infinite";
+  static constexpr Flags flags = {.poles = true};
+  static constexpr Domain domain = {0.25, 4};
+};
+struct Exp : LaneOp<Exp, formula::Exp, Lane::exp, Lane::exp_backward> {
+  static constexpr std::string_view doc = "y = e^x";
+};
+struct Log : LaneOp<Log, formula::Log, Lane::log, Lane::log_backward> {
+  static constexpr std::string_view doc = "y = ln x; −inf at 0, NaN for x < 0";
+  static constexpr Flags flags = {.poles = true};
+  static constexpr Domain domain = {0.25, 4};
+};
+struct Tanh : LaneOp<Tanh, formula::Tanh, Lane::tanh, Lane::tanh_backward> {
+  static constexpr std::string_view doc = "y = tanh x; the gradient keeps its digits where y saturates";
+};
+struct Sigmoid : LaneOp<Sigmoid, formula::Sigmoid, Lane::sigmoid, Lane::sigmoid_backward> {
+  static constexpr std::string_view doc = "y = 1/(1 + e^−x); the gradient keeps its digits where y saturates";
+};
+struct Relu : LaneOp<Relu, formula::Relu, Lane::relu, Lane::relu_backward> {
+  static constexpr std::string_view doc = "y = max(x, 0); gradient 0 at 0; NaN stays NaN";
+  static constexpr Flags flags = {.kinks = true};
+};
+struct Abs : LaneOp<Abs, formula::Abs, Lane::abs, Lane::abs_backward> {
+  static constexpr std::string_view doc = "y = |x|; gradient 0 at 0";
+  static constexpr auto kernels = lanes<Lane::abs>(kernels::scalar_kernel(Scalar::abs, DType::int64));
+  static constexpr Flags flags = {.kinks = true};
+};
+
+struct Sign : PointwiseParts {
+  static constexpr std::string_view name = "sign", doc = "y = −1, 0 or 1; gradient 0";
+  static constexpr auto operands = detail::operand_names(1);
+  static constexpr auto kernels = lanes<Lane::sign>(kernels::scalar_kernel(Scalar::sign, DType::int64));
+  static constexpr Flags flags = {.jump = true, .zero_gradient = true};
+  static void vjp(Vjp& v) { v.add(0, mul(v.g(), 0.0)); }
+  static void samples(Samples& s) { detail::pointwise_samples(s, 1, {}); }
+};
+
+// ---- choice and comparison ----
+
+struct Where : PointwiseParts {
+  static constexpr std::string_view name = "where", doc = "y = condition ? a : b; the other side has no influence";
+  static constexpr std::string_view operands[] = {"condition", "a", "b"};
+  static constexpr auto kernels = comparison(Scalar::where);
+  static constexpr int first_value = 1;
+  static void vjp(Vjp& v) {
+    const Tensor g = v.g();
+    if (v.needs(1)) v.add(1, where(v.input(0), g, 0.0));
+    if (v.needs(2)) v.add(2, where(v.input(0), 0.0, g));
+  }
+  static void samples(Samples& s) {
+    auto condition = [&](const Shape& shape) { return gt(s.normal(shape), 0.0); };
+    s.add({condition({}), s.normal({}), s.normal({})});
+    s.add({condition({3, 4}), s.normal({3, 4}), s.normal({3, 4})});
+    s.add({condition({3, 1}), s.normal({4}), s.normal({})});
+    s.add({condition({}), s.normal({2, 3}), s.normal({3})});
+    s.add({condition({0, 4}), s.normal({1, 4}), s.normal({4})});
+    s.add_error("do not broadcast", {condition({3}), s.normal({4}), s.normal({})});
+    s.add_error("to be bool", {s.normal({3}), s.normal({3}), s.normal({3})});
+  }
+};
+
+template <Scalar Which>
+struct Comparison : PointwiseParts {
+  static constexpr auto operands = detail::operand_names(2);
+  static constexpr auto kernels = comparison(Which);
+  static constexpr bool boolean_result = true;
+  static constexpr Flags flags = {.jump = true, .non_differentiable = "its result is bool"};
+  static void samples(Samples& s) { detail::pointwise_samples(s, 2, {}); }
+};
+struct Eq : Comparison<Scalar::eq> {
+  static constexpr std::string_view name = "eq", doc = "y = (a = b)";
+};
+struct Ne : Comparison<Scalar::ne> {
+  static constexpr std::string_view name = "ne", doc = "y = (a ≠ b)";
+};
+struct Lt : Comparison<Scalar::lt> {
+  static constexpr std::string_view name = "lt", doc = "y = (a < b)";
+};
+struct Le : Comparison<Scalar::le> {
+  static constexpr std::string_view name = "le", doc = "y = (a ≤ b)";
+};
+struct Gt : Comparison<Scalar::gt> {
+  static constexpr std::string_view name = "gt", doc = "y = (a > b)";
+};
+struct Ge : Comparison<Scalar::ge> {
+  static constexpr std::string_view name = "ge", doc = "y = (a ≥ b)";
+};
+
+struct Cast {
+  static constexpr std::string_view name = "cast", doc = "the elements as another dtype";
+  static constexpr std::string_view operands[] = {"x"};
+  struct Options {
+    DType dtype = DType::float32;
+    static void fields(auto& self, auto&& f) { f("dtype", self.dtype); }
+  };
+  static void shape(Call& call) { call.output(call.options<Options>().dtype, call.shape(0)); }
+  static void forward(Call& call) {
+    if (!kernels::cast(call.dtype(0), call.data<void>(0), call.out().dtype, call.out_data(), call.numel(0))) {
+      call.argument_error(fmt::format("a value is NaN or outside the range of {}", tapegrad::name(call.out().dtype)));
+    }
+  }
+  static Cost cost(const Call& call) { return detail::pointwise_cost(call); }
+  static void vjp(Vjp& v) { v.add(0, cast(v.g(), v.dtype(0))); }
+  static void samples(Samples& s) {
+    for (const Shape& shape : {Shape{}, Shape{3, 4}, Shape{0, 2}}) s.add({s.normal(shape)}, Options{DType::float64});
+    s.add({tensor({1, 2, 3})}, Options{s.dtype()});
+    s.add_error("outside the range", {s.values({1e30})}, Options{DType::int64});
+  }
+};
+
+}  // namespace
+
+std::span<const Op* const> pointwise() {
+  static constexpr const Op* kOps[] = {
+      &op<Add>, &op<Sub>,    &op<Mul>,  &op<Div>,  &op<Neg>,     &op<MulAdd>, &op<Maximum>, &op<Minimum>, &op<Pow>,
+      &op<Abs>, &op<Sign>,   &op<Square>, &op<Sqrt>, &op<Exp>,   &op<Log>,    &op<Tanh>,    &op<Sigmoid>, &op<Relu>,
+      &op<Where>, &op<Eq>,   &op<Ne>,   &op<Lt>,   &op<Le>,      &op<Gt>,     &op<Ge>,      &op<Cast>};
+  return kOps;
+}
+
+std::span<const Op* const> pointwise_backward() {
+  static constexpr const Op* kOps[] = {
+      &op<PoleMul>,
+      &op<Maximum::BackwardOp<0>>, &op<Maximum::BackwardOp<1>>, &op<Minimum::BackwardOp<0>>,
+      &op<Minimum::BackwardOp<1>>, &op<Pow::BackwardOp<0>>,     &op<Pow::BackwardOp<1>>,
+      &op<Abs::BackwardOp<0>>,     &op<Square::BackwardOp<0>>,  &op<Sqrt::BackwardOp<0>>,
+      &op<Exp::BackwardOp<0>>,     &op<Log::BackwardOp<0>>,     &op<Tanh::BackwardOp<0>>,
+      &op<Sigmoid::BackwardOp<0>>, &op<Relu::BackwardOp<0>>};
+  return kOps;
+}
+
+}  // namespace ops
+
+namespace detail {
+Tensor pole_mul(const Arg& g, const Arg& d) { return apply(op<ops::PoleMul>, {g, d}); }
+}  // namespace detail
+
+Tensor add(const Arg& a, const Arg& b) { return apply(op<ops::Add>, {a, b}); }
+Tensor sub(const Arg& a, const Arg& b) { return apply(op<ops::Sub>, {a, b}); }
+Tensor mul(const Arg& a, const Arg& b) { return apply(op<ops::Mul>, {a, b}); }
+Tensor div(const Arg& a, const Arg& b) { return apply(op<ops::Div>, {a, b}); }
+Tensor maximum(const Arg& a, const Arg& b) { return apply(op<ops::Maximum>, {a, b}); }
+Tensor minimum(const Arg& a, const Arg& b) { return apply(op<ops::Minimum>, {a, b}); }
+Tensor pow(const Arg& x, const Arg& exponent) { return apply(op<ops::Pow>, {x, exponent}); }
+Tensor eq(const Arg& a, const Arg& b) { return apply(op<ops::Eq>, {a, b}); }
+Tensor ne(const Arg& a, const Arg& b) { return apply(op<ops::Ne>, {a, b}); }
+Tensor lt(const Arg& a, const Arg& b) { return apply(op<ops::Lt>, {a, b}); }
+Tensor le(const Arg& a, const Arg& b) { return apply(op<ops::Le>, {a, b}); }
+Tensor gt(const Arg& a, const Arg& b) { return apply(op<ops::Gt>, {a, b}); }
+Tensor ge(const Arg& a, const Arg& b) { return apply(op<ops::Ge>, {a, b}); }
+Tensor where(const Arg& condition, const Arg& a, const Arg& b) { return apply(op<ops::Where>, {condition, a, b}); }
+Tensor mul_add(const Arg& a, const Arg& b, const Arg& c) { return apply(op<ops::MulAdd>, {a, b, c}); }
+Tensor neg(const Arg& x) { return apply(op<ops::Neg>, {x}); }
+Tensor abs(const Arg& x) { return apply(op<ops::Abs>, {x}); }
+Tensor sign(const Arg& x) { return apply(op<ops::Sign>, {x}); }
+Tensor square(const Arg& x) { return apply(op<ops::Square>, {x}); }
+Tensor sqrt(const Arg& x) { return apply(op<ops::Sqrt>, {x}); }
+Tensor exp(const Arg& x) { return apply(op<ops::Exp>, {x}); }
+Tensor log(const Arg& x) { return apply(op<ops::Log>, {x}); }
+Tensor tanh(const Arg& x) { return apply(op<ops::Tanh>, {x}); }
+Tensor sigmoid(const Arg& x) { return apply(op<ops::Sigmoid>, {x}); }
+Tensor relu(const Arg& x) { return apply(op<ops::Relu>, {x}); }
+Tensor cast(const Arg& x, DType dtype) { return apply(op<ops::Cast>, {x}, ops::Cast::Options{dtype}); }
+
+}  // namespace tapegrad

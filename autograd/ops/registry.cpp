@@ -1,0 +1,25 @@
+#include <algorithm>
+#include <vector>
+
+#include "autograd/ops/groups.h"
+
+namespace tapegrad {
+
+std::span<const Op* const> all_ops() {
+  static const std::vector<const Op*>* const ops = [] {
+    auto* list = new std::vector<const Op*>;
+    for (auto group : {ops::pointwise(), ops::pointwise_backward(), ops::reduce(), ops::softmax(), ops::linalg(),
+                       ops::layout(), ops::index(), ops::loss(), ops::state()}) {
+      list->insert(list->end(), group.begin(), group.end());
+    }
+    return list;
+  }();
+  return *ops;
+}
+
+const Op* find_op(std::string_view name, std::span<const Op* const> ops) {
+  auto found = std::find_if(ops.begin(), ops.end(), [&](const Op* op) { return op->name == name; });
+  return found != ops.end() ? *found : nullptr;
+}
+
+}  // namespace tapegrad

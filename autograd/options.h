@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+#include "autograd/dtype.h"
+#include "autograd/export.h"
+#include "autograd/parameter.h"
+#include "autograd/shape.h"
+
+namespace tapegrad {
+
+// How a loss joins its elements.
+enum class Reduction : int32_t { none, mean, sum };
+
+// Sees the fields of an options struct one by one. Printing, JSON, parsing and equality are each one visitor, so an
+// options struct names its fields once:
+//   struct Options { int64_t dim = -1; static void fields(auto& self, auto&& f) { f("dim", self.dim); } };
+class TAPEGRAD_API OptionVisitor {
+ public:
+  virtual ~OptionVisitor() = default;
+  virtual void field(std::string_view name, bool& value) = 0;
+  virtual void field(std::string_view name, int64_t& value) = 0;
+  virtual void field(std::string_view name, double& value) = 0;
+  virtual void field(std::string_view name, Dims& value) = 0;
+  virtual void field(std::string_view name, DType& value) = 0;
+  virtual void field(std::string_view name, std::optional<int64_t>& value) = 0;
+  virtual void field(std::string_view name, std::optional<double>& value) = 0;
+  virtual void field(std::string_view name, std::optional<Dims>& value) = 0;
+  virtual void field(std::string_view name, CellRef& value) = 0;
+  // An enumeration, as the index into its names.
+  virtual void choice(std::string_view name, int32_t& value, std::span<const std::string_view> names) = 0;
+
+  void field(std::string_view name, Reduction& value) {
+    static constexpr std::string_view kNames[] = {"none", "mean", "sum"};
+    auto index = static_cast<int32_t>(value);
+    choice(name, index, kNames);
+    value = static_cast<Reduction>(index);
+  }
+  void field(std::string_view name, Shape& value) {
+    Dims dims = value;
+    field(name, dims);
+    value = Shape(dims);
+  }
+};
+
+// What can be done with an options struct without knowing its type.
+struct OptionsType {
+  size_t size;
+  size_t align;
+  bool trivial;  // copied by memory, needs no destructor
+  void (*construct)(void* at);
+  void (*copy)(void* at, const void* from);
+  void (*destroy)(void* at);
+  void (*visit)(void* options, OptionVisitor& visitor);
+};
+
+template <class O>
+inline constexpr OptionsType options_type = {
+    sizeof(O),
+    alignof(O),
+    std::is_trivially_copyable_v<O>,
+    [](void* at) { new (at) O(); },
+    [](void* at, const void* from) { new (at) O(*static_cast<const O*>(from)); },
+    [](void* at) { static_cast<O*>(at)->~O(); },
+    [](void* options, OptionVisitor& visitor) {
+      O::fields(*static_cast<O*>(options), [&](const char* name, auto& value) { visitor.field(name, value); });
+    },
+};
+
+// Borrowed options of some op, or none.
+struct OptionsRef {
+  OptionsRef() = default;
+  OptionsRef(const void* data, const OptionsType* type) : data(data), type(type) {}
+  template <class O>
+    requires requires(O& options) { O::fields(options, [](const char*, auto&) {}); }
+  OptionsRef(const O& options) : data(&options), type(&options_type<O>) {}
+
+  const void* data = nullptr;
+  const OptionsType* type = nullptr;
+};
+
+// Options of some op, owned.
+class TAPEGRAD_API OptionsBox {
+ public:
+  OptionsBox() = default;
+  OptionsBox(OptionsRef from);
+  OptionsBox(const OptionsBox& other) : OptionsBox(other.ref()) {}
+  OptionsBox(OptionsBox&& other) noexcept : data_(other.data_), type_(other.type_) { other.data_ = nullptr; }
+  OptionsBox& operator=(OptionsBox other) noexcept;
+  ~OptionsBox();
+
+  OptionsRef ref() const { return {data_, data_ != nullptr ? type_ : nullptr}; }
+
+ private:
+  void* data_ = nullptr;
+  const OptionsType* type_ = nullptr;
+};
+
+// True when both are of one type and every field is equal.
+TAPEGRAD_API bool equal(OptionsRef a, OptionsRef b);
+
+}  // namespace tapegrad

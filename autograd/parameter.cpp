@@ -1,0 +1,125 @@
+#include "autograd/parameter.h"
+
+#include <atomic>
+#include <string>
+#include <utility>
+
+#include "autograd/apply.h"
+#include "autograd/raise.h"
+#include "autograd/tape_impl.h"
+#include "autograd/text.h"
+
+namespace tapegrad {
+namespace {
+
+std::atomic<uint64_t> g_next_cell{1};
+
+CellRef new_cell(const Tensor& value, bool trainable, std::string_view name) {
+  if (!value.defined()) raise<ArgumentError>("[{}] an undefined tensor given", trainable ? "Parameter" : "Buffer");
+  if (trainable && !is_floating(value.dtype())) {
+    raise<DTypeError>("[Parameter] expected float32 or float64, given {}; use cast", describe(*value.handle()));
+  }
+  auto* cell = new detail::Cell;
+  cell->trainable = trainable;
+  cell->id = g_next_cell.fetch_add(1, std::memory_order_relaxed);
+  cell->value = value.detach();
+  CellRef ref = CellRef::adopt(cell);
+  ref.set_name(!name.empty() ? std::string(name) : fmt::format("{} {}", trainable ? "parameter" : "buffer", cell->id));
+  cell->named = !name.empty();
+  return ref;
+}
+
+CellRef clone(const CellRef& cell) {
+  if (!cell.defined()) return {};
+  return new_cell(cell.value(), cell.handle()->trainable, cell.handle()->named ? cell.name() : "");
+}
+
+}  // namespace
+
+CellRef::CellRef(const CellRef& other) : CellRef(share(other.cell_)) {}
+
+CellRef CellRef::share(detail::Cell* cell) {
+  if (cell != nullptr) __atomic_fetch_add(&cell->references, 1, __ATOMIC_RELAXED);
+  return adopt(cell);
+}
+
+CellRef& CellRef::operator=(CellRef other) noexcept {
+  std::swap(cell_, other.cell_);
+  return *this;
+}
+
+CellRef::~CellRef() {
+  if (cell_ == nullptr || __atomic_sub_fetch(&cell_->references, 1, __ATOMIC_ACQ_REL) != 0) return;
+  delete cell_;
+}
+
+uint64_t CellRef::id() const { return cell_->id; }
+uint64_t CellRef::version() const { return cell_->version; }
+Tensor CellRef::value() const {
+  if (cell_ == nullptr) raise<ArgumentError>("an undefined parameter or buffer was used");
+  return cell_->value;
+}
+
+std::string_view CellRef::name() const {
+  return cell_ != nullptr ? std::string_view(cell_->name) : std::string_view("undefined");
+}
+bool CellRef::named() const { return cell_ != nullptr && cell_->named; }
+
+void CellRef::set_name(std::string_view name) const {
+  cell_->name = name;
+  cell_->named = true;
+}
+
+Parameter::Parameter(const Tensor& value, std::string_view name) : cell_(new_cell(value, true, name)) {}
+Parameter::Parameter(const Parameter& other) : cell_(clone(other.cell_)) {}
+
+Parameter& Parameter::operator=(const Parameter& other) {
+  if (!cell_.defined()) {
+    cell_ = clone(other.cell_);
+  } else if (cell_.handle() != other.cell_.handle()) {
+    assign(cell_, other.cell_.value());
+  }
+  return *this;
+}
+
+Parameter& Parameter::operator=(const Tensor& value) {
+  if (!cell_.defined()) {
+    cell_ = new_cell(value, true, {});
+  } else {
+    assign(cell_, value);
+  }
+  return *this;
+}
+
+Parameter::operator Tensor() const {
+  detail::TapeImpl* tape = detail::t_state.tape;
+  Tensor value = cell_.value();
+  if (tape == nullptr) return value;
+  detail::Body* leaf = detail::new_alias(value.handle(), {value.handle()->dims(), value.handle()->rank});
+  leaf->tape = tape->serial;
+  leaf->value = tape->leaf(cell_.handle());
+  return Tensor::adopt(leaf);
+}
+
+Buffer::Buffer(const Tensor& value, std::string_view name) : cell_(new_cell(value, false, name)) {}
+Buffer::Buffer(const Buffer& other) : cell_(clone(other.cell_)) {}
+
+Buffer& Buffer::operator=(const Buffer& other) {
+  if (!cell_.defined()) {
+    cell_ = clone(other.cell_);
+  } else if (cell_.handle() != other.cell_.handle()) {
+    assign(cell_, other.cell_.value());
+  }
+  return *this;
+}
+
+Buffer& Buffer::operator=(const Tensor& value) {
+  if (!cell_.defined()) {
+    cell_ = new_cell(value, false, {});
+  } else {
+    assign(cell_, value);
+  }
+  return *this;
+}
+
+}  // namespace tapegrad

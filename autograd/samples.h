@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "autograd/apply.h"
+#include "autograd/export.h"
+#include "autograd/op.h"
+#include "autograd/options.h"
+#include "autograd/random.h"
+#include "autograd/tensor.h"
+
+namespace tapegrad {
+
+// One call of an op that every check runs: gradients, reference values, replay, benchmark.
+struct Sample {
+  std::vector<Tensor> inputs;
+  OptionsBox options;
+};
+
+// A call that must throw, and a word its message must contain.
+struct ErrorSample {
+  std::vector<Tensor> inputs;
+  OptionsBox options;
+  std::string_view gist;
+};
+
+// What an op's `samples` fills: inputs of one dtype (where the op takes floats) from a fixed seed. An op adds its
+// ordinary cases (0-d, size 1, size 0, broadcast) and its awkward points, and at least one call that must throw.
+class TAPEGRAD_API Samples {
+ public:
+  explicit Samples(DType dtype, uint64_t seed = 1) : dtype_(dtype), rng_(seed) {}
+
+  DType dtype() const { return dtype_; }
+  Rng& rng() { return rng_; }
+  Tensor normal(const Shape& shape) { return rng_.normal(shape, dtype_); }
+  Tensor uniform(const Shape& shape, double low, double high) { return rng_.uniform(shape, low, high, dtype_); }
+  // Distinct values at least 0.1 apart, for ops whose kinks lie at ties.
+  Tensor distinct(const Shape& shape);
+  Tensor values(const detail::Nested& list) { return tensor(list, dtype_); }
+  Tensor integers(const Shape& shape, int64_t low, int64_t high) { return rng_.integers(shape, low, high); }
+
+  void add(std::vector<Tensor> inputs, OptionsRef options = {});
+  void add_error(std::string_view gist, std::vector<Tensor> inputs, OptionsRef options = {});
+
+  const std::vector<Sample>& samples() const { return samples_; }
+  const std::vector<ErrorSample>& errors() const { return errors_; }
+
+ private:
+  DType dtype_;
+  Rng rng_;
+  std::vector<Sample> samples_;
+  std::vector<ErrorSample> errors_;
+};
+
+// Runs an op on a sample; inputs may be replaced by others of the same shapes.
+inline std::vector<Tensor> run(const Op& op, std::span<const Tensor> inputs, OptionsRef options) {
+  std::vector<Arg> args(inputs.begin(), inputs.end());
+  return apply_all(op, std::span<const Arg>(args), options);
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,193 @@
+#include "autograd/storage.h"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <cstdlib>
+#include <mutex>
+#include <vector>
+
+#include "autograd/raise.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define TAPEGRAD_PLAIN_POOL 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TAPEGRAD_PLAIN_POOL 1
+#endif
+#endif
+
+namespace tapegrad::detail {
+namespace {
+
+constexpr size_t kAlign = 64;
+constexpr size_t kSmallLimit = 4096;                     // below: one class per multiple of 64
+constexpr size_t kSlabBytes = size_t{256} << 10;         // small blocks are cut from slabs
+constexpr size_t kLargeCacheBytes = size_t{512} << 20;   // what one thread keeps of large blocks
+constexpr int kSmallClasses = static_cast<int>(kSmallLimit / kAlign);
+constexpr int kLargeClasses = 8 * 48;                    // eight sizes per doubling
+
+std::atomic<size_t> g_reserved{0};
+
+size_t round_up(size_t bytes) { return std::max(kAlign, (bytes + kAlign - 1) & ~(kAlign - 1)); }
+
+void* system_allocate(size_t bytes) {
+  void* memory = std::aligned_alloc(kAlign, bytes);
+  if (memory == nullptr) raise<ResourceError>("out of memory: {} bytes asked for", bytes);
+  g_reserved.fetch_add(bytes, std::memory_order_relaxed);
+  return memory;
+}
+
+void system_free(void* memory, size_t bytes) {
+  g_reserved.fetch_sub(bytes, std::memory_order_relaxed);
+  std::free(memory);
+}
+
+struct FreeBlock {
+  FreeBlock* next;
+};
+
+// A class of large blocks: sizes 2^k·(8+j)/8. Rounds `bytes` up to the class's size.
+int large_class(size_t& bytes) {
+  const int exponent = std::bit_width(bytes - 1) - 1;  // bytes in (2^exponent, 2^(exponent+1)]
+  const size_t step = std::max(kAlign, (size_t{1} << exponent) / 8);
+  bytes = (bytes + step - 1) / step * step;
+  const size_t eighths = (bytes - (size_t{1} << exponent)) / step;  // 1 … 8
+  return (exponent - 12) * 8 + static_cast<int>(eighths) - 1;
+}
+
+// What threads that have ended leave behind for the ones that start.
+struct Shared {
+  std::mutex mutex;
+  FreeBlock* small[kSmallClasses + 1] = {};
+  std::vector<void*> slabs;  // never returned: blocks of one slab live in many free lists
+};
+
+Shared& shared() {
+  static Shared* instance = new Shared;  // lives as long as any thread may free a tensor
+  return *instance;
+}
+
+struct ThreadPool;
+thread_local ThreadPool* t_pool = nullptr;
+thread_local bool t_ended = false;
+
+struct ThreadPool {
+  FreeBlock* small[kSmallClasses + 1] = {};
+  FreeBlock* large[kLargeClasses] = {};
+  size_t large_bytes = 0;
+  char* slab = nullptr;
+  char* slab_end = nullptr;
+
+  ThreadPool() { t_pool = this; }
+
+  ~ThreadPool() {
+    t_pool = nullptr;
+    t_ended = true;
+    std::lock_guard lock(shared().mutex);
+    for (int i = 1; i <= kSmallClasses; ++i) {
+      while (FreeBlock* block = small[i]) {
+        small[i] = block->next;
+        block->next = shared().small[i];
+        shared().small[i] = block;
+      }
+    }
+    for (int i = 0; i < kLargeClasses; ++i) {
+      while (FreeBlock* block = large[i]) {
+        large[i] = block->next;
+        system_free(block, large_size(i));
+      }
+    }
+  }
+
+  static size_t large_size(int i) {
+    const int exponent = i / 8 + 12;
+    return (size_t{1} << exponent) / 8 * static_cast<size_t>(i % 8 + 9);
+  }
+
+  void* refill_small(size_t bytes) {
+    const size_t index = bytes / kAlign;
+    {
+      std::lock_guard lock(shared().mutex);
+      if (FreeBlock* block = shared().small[index]) {
+        small[index] = block->next;
+        shared().small[index] = nullptr;
+        return block;
+      }
+    }
+    if (slab == nullptr || static_cast<size_t>(slab_end - slab) < bytes) {
+      void* memory = system_allocate(kSlabBytes);
+      std::lock_guard lock(shared().mutex);
+      shared().slabs.push_back(memory);
+      slab = static_cast<char*>(memory);
+      slab_end = slab + kSlabBytes;
+    }
+    char* block = slab;
+    slab += bytes;
+    return block;
+  }
+};
+
+ThreadPool* thread_pool() {
+  if (t_pool == nullptr && !t_ended) {
+    thread_local ThreadPool pool;
+    t_pool = &pool;
+  }
+  return t_pool;
+}
+
+}  // namespace
+
+#ifdef TAPEGRAD_PLAIN_POOL
+// Under AddressSanitizer every block is its own allocation, so that a use after free shows.
+void* pool_allocate(size_t bytes) { return system_allocate(round_up(bytes)); }
+void pool_free(void* memory, size_t bytes) noexcept { system_free(memory, round_up(bytes)); }
+#else
+void* pool_allocate(size_t bytes) {
+  bytes = round_up(bytes);
+  ThreadPool* pool = t_pool != nullptr ? t_pool : thread_pool();
+  if (bytes <= kSmallLimit) {
+    if (pool == nullptr) return system_allocate(bytes);  // a thread in its last moments
+    FreeBlock*& head = pool->small[bytes / kAlign];
+    if (head == nullptr) return pool->refill_small(bytes);
+    FreeBlock* block = head;
+    head = block->next;
+    return block;
+  }
+  const int index = large_class(bytes);
+  if (pool != nullptr && pool->large[index] != nullptr) {
+    FreeBlock* block = pool->large[index];
+    pool->large[index] = block->next;
+    pool->large_bytes -= bytes;
+    return block;
+  }
+  return system_allocate(bytes);
+}
+
+void pool_free(void* memory, size_t bytes) noexcept {
+  bytes = round_up(bytes);
+  auto* block = static_cast<FreeBlock*>(memory);
+  ThreadPool* pool = t_pool;
+  if (bytes <= kSmallLimit) {
+    FreeBlock** head = pool != nullptr ? &pool->small[bytes / kAlign] : nullptr;
+    std::unique_lock<std::mutex> lock;
+    if (head == nullptr) {
+      lock = std::unique_lock(shared().mutex);
+      head = &shared().small[bytes / kAlign];
+    }
+    block->next = *head;
+    *head = block;
+    return;
+  }
+  const int index = large_class(bytes);
+  if (pool == nullptr || pool->large_bytes + bytes > kLargeCacheBytes) return system_free(memory, bytes);
+  block->next = pool->large[index];
+  pool->large[index] = block;
+  pool->large_bytes += bytes;
+}
+#endif
+
+size_t pool_bytes_reserved() { return g_reserved.load(std::memory_order_relaxed); }
+
+}  // namespace tapegrad::detail

@@ -1,0 +1,242 @@
+#include "autograd/sweep.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "autograd/apply.h"
+#include "autograd/ops.h"
+#include "autograd/raise.h"
+#include "autograd/text.h"
+
+namespace tapegrad {
+
+using detail::Body;
+using detail::t_state;
+using detail::TapeImpl;
+
+Sweep::Sweep(TapeImpl& tape, GradientOptions options, bool consume)
+    : tape_(tape), options_(options), consume_(consume), saved_current_(t_state.tape) {
+  if (tape_.freed) raise<GraphError>("[gradient] records freed: tape {} gave them up in an earlier sweep", tape_.serial);
+  records_ = tape_.records.size();
+  values_ = tape_.values.size();
+  slots_ = static_cast<Body**>(detail::pool_allocate(values_ * sizeof(Body*)));
+  std::memset(slots_, 0, values_ * sizeof(Body*));
+  t_state.tape = options_.differentiable ? &tape_ : nullptr;
+}
+
+Sweep::~Sweep() {
+  t_state.tape = saved_current_;
+  for (size_t i = 0; i < values_; ++i) detail::release(slots_[i]);
+  detail::pool_free(slots_, values_ * sizeof(Body*));
+}
+
+void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
+  const Body& body = *y.handle();
+  if (body.tape != tape_.serial || !tape_.values[body.value].tracked) {
+    if (tape_.leaves.empty() && tape_.watched.empty()) {
+      raise<GraphError>("[gradient] no leaf watched: tape {} saw no parameter and no watched tensor", tape_.serial);
+    }
+    raise<GraphError>("[gradient] tape {} did not record {}: it depends on no parameter or watched tensor of this tape",
+                      tape_.serial, describe(body));
+  }
+  if (!cotangent.defined()) {
+    if (body.numel != 1) {
+      raise<GraphError>("[gradient] expected one element or a cotangent, given {}", describe(body));
+    }
+    accumulate(body.value, ones(y.shape(), y.dtype()));
+    return;
+  }
+  if (cotangent.dtype() != body.dtype) {
+    raise<DTypeError>("[gradient] cotangent is {}, expected {} like the output; use cast", describe(*cotangent.handle()),
+                      describe(body));
+  }
+  if (!(cotangent.shape() == body.shape())) {
+    raise<ShapeError>("[gradient] cotangent is {}, expected {} like the output", describe(*cotangent.handle()),
+                      describe(body));
+  }
+  accumulate(body.value, cotangent);
+}
+
+bool Sweep::reached(const Record& record) const {
+  for (uint32_t k = 0; k < record.output_count; ++k) {
+    if (slots_[record.first_output + k] != nullptr) return true;
+  }
+  return false;
+}
+
+void Sweep::check_versions() const {
+  for (const detail::Leaf& leaf : tape_.leaves) {
+    if (leaf.cell.version() == leaf.version) continue;
+    raise<GraphError>("[gradient] parameter \"{}\" changed since it was recorded: version {} then, {} now",
+                      leaf.cell.name(), leaf.version, leaf.cell.version());
+  }
+}
+
+Gradients Sweep::run() {
+  check_versions();
+  for (size_t r = records_; r-- > 0;) {
+    const Record& record = tape_.records[r];
+    if (reached(record)) {
+      CallSite site(record.where, /*force=*/true);
+      Vjp vjp(*this, record);
+      if (record.op->vjp == nullptr) {
+        raise<GraphError>("[{}] has no derivative: {}{}", record.op->name, record.op->flags.non_differentiable,
+                          location(record.where));
+      }
+      record.op->vjp(vjp);
+      for (uint32_t k = 0; k < record.output_count; ++k) {
+        const uint32_t value = record.first_output + k;
+        if (tape_.values[value].kept) continue;
+        detail::release(slots_[value]);
+        slots_[value] = nullptr;
+      }
+    }
+    if (consume_) free_record(record);
+  }
+  Gradients gradients;
+  gradients.reserve(tape_.leaves.size() + tape_.watched.size());
+  auto take = [&](uint32_t value, const CellRef& cell) {
+    if (value >= values_ || slots_[value] == nullptr) return;
+    Tensor gradient = Tensor::adopt(slots_[value]);
+    slots_[value] = nullptr;
+    const bool named = cell.defined();
+    gradients.add({cell, named ? 0 : tape_.serial, named ? 0 : uint64_t{value}, std::move(gradient)});
+  };
+  for (const detail::Leaf& leaf : tape_.leaves) take(leaf.value, leaf.cell);
+  for (uint32_t value : tape_.watched) take(value, CellRef());
+  if (consume_) tape_.freed = true;
+  return gradients;
+}
+
+void Sweep::accumulate(uint32_t value, Tensor contribution) {
+  Body*& slot = slots_[value];
+  if (slot == nullptr) {
+    slot = detail::retain(contribution.handle());
+    return;
+  }
+  Tensor sum = add(Tensor::share(slot), contribution);
+  detail::release(slot);
+  slot = detail::retain(sum.handle());
+}
+
+void Sweep::free_record(const Record& record) {
+  for (uint32_t k = 0; k < record.output_count; ++k) tape_.release_value(record.first_output + k);
+}
+
+namespace {
+
+// Hands a value on the tape to a rule as an operand.
+Arg operand(const TapeImpl& tape, uint32_t index, const SourceLine& where) {
+  const detail::Value& value = tape.values[index];
+  switch (value.kind) {
+    case ValueKind::parameter: return Arg(tape.leaves[value.leaf].cell, where.file, where.line);
+    case ValueKind::real_literal: return Arg(value.real, where.file, where.line);
+    case ValueKind::integer_literal: return Arg(value.integer, where.file, where.line);
+    default: return Arg::borrow(value.body, where);
+  }
+}
+
+const Body& body_of(const TapeImpl& tape, uint32_t index) {
+  const detail::Value& value = tape.values[index];
+  return value.kind == ValueKind::parameter ? *tape.leaves[value.leaf].cell.handle()->value.handle() : *value.body;
+}
+
+bool is_literal(const TapeImpl& tape, uint32_t index) {
+  const ValueKind kind = tape.values[index].kind;
+  return kind == ValueKind::real_literal || kind == ValueKind::integer_literal;
+}
+
+}  // namespace
+
+bool Vjp::needs(int i) const { return sweep_.tape_.values[record_->inputs[i]].tracked; }
+
+Arg Vjp::input(int i) const { return operand(sweep_.tape_, record_->inputs[i], record_->where); }
+
+Arg Vjp::output(int k) const {
+  return operand(sweep_.tape_, record_->first_output + static_cast<uint32_t>(k), record_->where);
+}
+
+Tensor Vjp::input_tensor(int i) const {
+  const uint32_t index = record_->inputs[i];
+  if (is_literal(sweep_.tape_, index)) return full({}, input(i).real(), dtype(i));
+  const Body& body = body_of(sweep_.tape_, index);
+  if (sweep_.tape_.values[index].kind != ValueKind::parameter || !sweep_.options_.differentiable) {
+    return Tensor::share(const_cast<Body*>(&body));
+  }
+  Body* leaf = detail::new_alias(const_cast<Body*>(&body), {body.dims(), body.rank});
+  leaf->tape = sweep_.tape_.serial;
+  leaf->value = index;
+  return Tensor::adopt(leaf);
+}
+
+Tensor Vjp::output_tensor(int k) const {
+  return Tensor::share(sweep_.tape_.values[record_->first_output + static_cast<uint32_t>(k)].body);
+}
+
+Shape Vjp::shape(int i) const {
+  const uint32_t index = record_->inputs[i];
+  return is_literal(sweep_.tape_, index) ? Shape() : body_of(sweep_.tape_, index).shape();
+}
+
+DType Vjp::dtype(int i) const {
+  const uint32_t index = record_->inputs[i];
+  if (!is_literal(sweep_.tape_, index)) return body_of(sweep_.tape_, index).dtype;
+  return sweep_.tape_.values[record_->first_output].body->dtype;
+}
+
+bool Vjp::has_g(int k) const { return sweep_.slots_[record_->first_output + static_cast<uint32_t>(k)] != nullptr; }
+
+Tensor Vjp::g(int k) const {
+  const uint32_t value = record_->first_output + static_cast<uint32_t>(k);
+  if (Body* body = sweep_.slots_[value]) return Tensor::share(body);
+  const Body& output = *sweep_.tape_.values[value].body;
+  return zeros(output.shape(), output.dtype);
+}
+
+void Vjp::add(int i, Tensor contribution) {
+  if (!needs(i)) return;
+  const uint32_t value = record_->inputs[i];
+  const Body& x = body_of(sweep_.tape_, value);
+  const Body& c = *contribution.handle();
+  if (c.dtype != x.dtype) {
+    raise<GraphError>("[{}] its VJP gave {} for operand {}, which is {}{}", op().name, describe(c),
+                      operand_name(op(), i), describe(x), location(record_->where));
+  }
+  if (c.rank != x.rank || !std::equal(c.dims(), c.dims() + c.rank, x.dims())) {
+    Shape joined;
+    int axis = 0;
+    if (!broadcast(c.shape(), x.shape(), joined, axis) || !(joined == c.shape())) {
+      raise<GraphError>("[{}] its VJP gave {} for operand {}, which is {}{}", op().name, describe(c),
+                        operand_name(op(), i), describe(x), location(record_->where));
+    }
+    contribution = sum_to_size(contribution, x.shape());
+  }
+  sweep_.accumulate(value, std::move(contribution));
+}
+
+Gradients Tape::gradient(std::span<const Tensor> ys, std::span<const Tensor> cotangents, GradientOptions options) & {
+  if (ys.size() != cotangents.size()) {
+    raise<GraphError>("[gradient] {} outputs but {} cotangents", ys.size(), cotangents.size());
+  }
+  Sweep sweep(*impl_, options, false);
+  for (size_t i = 0; i < ys.size(); ++i) sweep.seed(ys[i], cotangents[i]);
+  return sweep.run();
+}
+
+Gradients Tape::gradient(const Tensor& y, GradientOptions options) & { return gradient(y, Tensor(), options); }
+
+Gradients Tape::gradient(const Tensor& y, const Tensor& cotangent, GradientOptions options) & {
+  Sweep sweep(*impl_, options, false);
+  sweep.seed(y, cotangent);
+  return sweep.run();
+}
+
+Gradients Tape::gradient(const Tensor& y) && { return std::move(*this).gradient(y, Tensor()); }
+
+Gradients Tape::gradient(const Tensor& y, const Tensor& cotangent) && {
+  Sweep sweep(*impl_, {}, true);
+  sweep.seed(y, cotangent);
+  return sweep.run();
+}
+
+}  // namespace tapegrad

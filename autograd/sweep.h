@@ -1,0 +1,43 @@
+#pragma once
+
+// The backward sweep over a tape. Internal, not installed.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "autograd/tape.h"
+#include "autograd/tape_impl.h"
+
+namespace tapegrad {
+
+class Sweep {
+ public:
+  Sweep(detail::TapeImpl& tape, GradientOptions options, bool consume);
+  ~Sweep();
+  Sweep(const Sweep&) = delete;
+  Sweep& operator=(const Sweep&) = delete;
+
+  // Starts with a cotangent for y.
+  void seed(const Tensor& y, const Tensor& cotangent);
+  Gradients run();
+
+ private:
+  friend class Vjp;
+
+  bool reached(const Record& record) const;
+  void check_versions() const;
+  // Adds to the cotangent of a value; takes the contribution over.
+  void accumulate(uint32_t value, Tensor contribution);
+  void free_record(const Record& record);
+
+  detail::TapeImpl& tape_;
+  GradientOptions options_;
+  bool consume_;
+  detail::TapeImpl* saved_current_;
+  size_t records_;           // recorded when the sweep began; a differentiable sweep appends more
+  size_t values_;
+  detail::Body** slots_;     // the cotangent of each value, null: none arrived
+};
+
+}  // namespace tapegrad

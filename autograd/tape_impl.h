@@ -1,0 +1,159 @@
+#pragma once
+
+// The tape's insides and the state of the recording thread. Internal, not installed.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "autograd/storage.h"
+#include "autograd/tape.h"
+
+namespace tapegrad::detail {
+
+// A list that grows by chunks, so that entries keep their addresses and growth copies nothing.
+template <class T>
+class ChunkedList {
+ public:
+  static constexpr size_t kPerChunk = 1024;
+
+  ~ChunkedList() { shrink(0); }
+  size_t size() const { return size_; }
+  T& operator[](size_t i) { return chunks_[i / kPerChunk][i % kPerChunk]; }
+  const T& operator[](size_t i) const { return chunks_[i / kPerChunk][i % kPerChunk]; }
+  T& push() {
+    if (size_ == chunks_.size() * kPerChunk) chunks_.push_back(static_cast<T*>(pool_allocate(sizeof(T) * kPerChunk)));
+    return (*this)[size_++];
+  }
+  void truncate(size_t size) { size_ = size; }
+  void clear() {
+    size_ = 0;
+    shrink(4);
+  }
+
+ private:
+  void shrink(size_t chunks) {
+    while (chunks_.size() > chunks) {
+      pool_free(chunks_.back(), sizeof(T) * kPerChunk);
+      chunks_.pop_back();
+    }
+  }
+
+  std::vector<T*> chunks_;
+  size_t size_ = 0;
+};
+
+// Memory for input lists and options, given back all at once.
+class Arena {
+ public:
+  ~Arena() { shrink(0); }
+  void* allocate(size_t bytes, size_t align) {
+    size_t at = (used_ + align - 1) & ~(align - 1);
+    if (current_ >= blocks_.size() || at + bytes > blocks_[current_].bytes) return allocate_block(bytes);
+    used_ = at + bytes;
+    return blocks_[current_].memory + at;
+  }
+  void clear() {
+    current_ = 0;
+    used_ = 0;
+    shrink(4);
+  }
+
+ private:
+  static constexpr size_t kBlockBytes = 32768;
+  struct Block {
+    char* memory;
+    size_t bytes;
+  };
+  void* allocate_block(size_t bytes);
+  void shrink(size_t blocks) {
+    while (blocks_.size() > blocks) {
+      pool_free(blocks_.back().memory, blocks_.back().bytes);
+      blocks_.pop_back();
+    }
+  }
+
+  std::vector<Block> blocks_;
+  size_t current_ = 0;
+  size_t used_ = 0;
+};
+
+struct Value {
+  union {
+    Body* body;  // held; null for a parameter, whose cell is in `leaves`
+    double real;
+    int64_t integer;
+  };
+  uint32_t leaf;  // for a parameter: its place in `leaves`
+  ValueKind kind;
+  bool tracked;  // a gradient may flow here
+  bool kept;     // the sweep keeps its gradient
+};
+
+// A parameter on the tape. The tape holds the cell and not the memory, so that a step can write in place.
+struct Leaf {
+  CellRef cell;
+  uint64_t version;
+  uint32_t value;
+};
+
+// Cells by address → place on the tape. Open addressing; small and flat, because every use of a parameter asks it.
+class LeafMap {
+ public:
+  // The slot of `cell`: its value index, or kNone in a fresh slot.
+  uint32_t& slot(const Cell* cell);
+  void clear();
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+ private:
+  struct Slot {
+    const Cell* cell;
+    uint32_t value;
+  };
+  std::vector<Slot> slots_;
+  size_t used_ = 0;
+};
+
+struct TapeImpl {
+  uint64_t serial = 0;
+  TapeImpl* outer = nullptr;
+  bool freed = false;  // the records were given up by gradient() &&
+  ChunkedList<Record> records;
+  ChunkedList<Value> values;
+  Arena arena;
+  LeafMap leaf_of;
+  std::vector<Leaf> leaves;
+  std::vector<uint32_t> watched;  // values whose gradient is kept, in order, besides parameters
+  std::vector<std::pair<void*, const OptionsType*>> owned_options;  // those with a destructor
+
+  uint32_t add_value(ValueKind kind, bool tracked);
+  uint32_t leaf(Cell* cell);
+  void release_value(uint32_t index);
+  void clear();
+};
+
+// What this thread is doing.
+struct ThreadState {
+  TapeImpl* tape = nullptr;   // the one that records, null: none does
+  SourceLine site;            // set: everything below reports this line (an nn layer's caller, a swept record)
+};
+extern thread_local constinit ThreadState t_state;
+
+// True for the serial of a tape that is alive on any thread.
+bool is_live(uint64_t serial);
+
+struct Cell {
+  uint32_t references = 1;
+  bool trainable = false;
+  bool named = false;  // by the user or a module, not by default
+  uint64_t id = 0;
+  uint64_t version = 0;
+  Tensor value;
+  std::string name;
+};
+
+}  // namespace tapegrad::detail

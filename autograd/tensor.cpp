@@ -1,0 +1,229 @@
+#include "autograd/tensor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <new>
+
+#include "autograd/kernels/scalar.h"
+#include "autograd/raise.h"
+#include "autograd/storage.h"
+
+namespace tapegrad {
+namespace detail {
+namespace {
+
+size_t header_bytes(size_t rank) { return (sizeof(Body) + rank * sizeof(int64_t) + 63) & ~size_t{63}; }
+
+Body* start_body(void* memory, DType dtype, std::span<const int64_t> dims, int64_t numel) {
+  Body* body = new (memory) Body{};
+  body->references = 1;
+  body->dtype = dtype;
+  body->rank = static_cast<uint8_t>(dims.size());
+  body->header_bytes = static_cast<uint32_t>(header_bytes(dims.size()));
+  body->numel = numel;
+  std::copy(dims.begin(), dims.end(), body->dims());
+  return body;
+}
+
+}  // namespace
+
+Body* new_body(DType dtype, std::span<const int64_t> dims, int64_t numel) {
+  const size_t header = header_bytes(dims.size());
+  void* memory = pool_allocate(header + static_cast<size_t>(numel) * element_size(dtype));
+  Body* body = start_body(memory, dtype, dims, numel);
+  body->data = static_cast<char*>(memory) + header;
+  return body;
+}
+
+Body* new_alias(Body* of, std::span<const int64_t> dims) {
+  Body* body = start_body(pool_allocate(header_bytes(dims.size())), of->dtype, dims, of->numel);
+  body->data = of->data;
+  body->owner = retain(of->owner != nullptr ? of->owner : of);
+  return body;
+}
+
+void delete_body(Body* body) noexcept {
+  if (body->owner == nullptr) {
+    pool_free(body, body->header_bytes + body->bytes());
+    return;
+  }
+  Body* owner = body->owner;  // an owner has no owner itself, so this goes one step deep
+  pool_free(body, body->header_bytes);
+  release(owner);
+}
+
+}  // namespace detail
+
+namespace {
+
+using detail::Body;
+
+Tensor new_tensor(DType dtype, const Shape& shape) {
+  return Tensor::adopt(detail::new_body(dtype, {shape.begin(), shape.end()}, shape.numel()));
+}
+
+// Follows the first entry of every level for the shape, then checks and copies all of them.
+Shape nested_shape(const detail::Nested& values) {
+  Shape shape;
+  for (const detail::Nested* level = &values; level->count >= 0; level = level->list) {
+    shape.push_back(level->count);
+    if (level->count == 0) break;
+  }
+  return shape;
+}
+
+DType nested_dtype(const detail::Nested& values) {
+  if (values.count < 0) return values.dtype;
+  if (values.count == 0) return DType::float32;
+  DType found = nested_dtype(values.list[0]);
+  for (int64_t i = 1; i < values.count; ++i) {
+    const DType other = nested_dtype(values.list[i]);
+    if (other == found) continue;
+    found = is_floating(other) || is_floating(found) ? DType::float32 : DType::int64;
+  }
+  return found;
+}
+
+void fill_nested(const detail::Nested& values, const Shape& shape, int depth, Body& body, int64_t& at) {
+  if (values.count < 0 ? depth != shape.rank() : depth == shape.rank() || values.count != shape[depth]) {
+    raise<ShapeError>("[tensor] rows of different lengths: expected every list at depth {} to be like the first", depth);
+  }
+  for (int64_t i = 0; i < values.count; ++i) fill_nested(values.list[i], shape, depth + 1, body, at);
+  if (values.count >= 0) return;
+  switch (body.dtype) {
+    case DType::float32: static_cast<float*>(body.data)[at++] = static_cast<float>(values.value); break;
+    case DType::float64: static_cast<double*>(body.data)[at++] = values.value; break;
+    case DType::int64: static_cast<int64_t*>(body.data)[at++] = values.integer; break;
+    case DType::boolean: static_cast<bool*>(body.data)[at++] = values.value != 0; break;
+  }
+}
+
+template <class T>
+bool same_values(std::span<const T> a, std::span<const T> b) {
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!(a[i] == b[i] || (a[i] != a[i] && b[i] != b[i]))) return false;
+  }
+  return true;
+}
+
+double element(const Body& body, int64_t i) {
+  switch (body.dtype) {
+    case DType::float32: return static_cast<const float*>(body.data)[i];
+    case DType::float64: return static_cast<const double*>(body.data)[i];
+    case DType::int64: return static_cast<double>(static_cast<const int64_t*>(body.data)[i]);
+    case DType::boolean: return static_cast<const bool*>(body.data)[i] ? 1.0 : 0.0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int64_t Tensor::size(int64_t dim) const {
+  const Body& b = body();
+  const int64_t at = dim < 0 ? dim + b.rank : dim;
+  if (at < 0 || at >= b.rank) raise<IndexError>("[size] dimension {} of a tensor of rank {}", dim, b.rank);
+  return b.dims()[at];
+}
+
+double Tensor::item() const {
+  check_single();
+  return element(body(), 0);
+}
+
+Tensor Tensor::detach() const {
+  if (body().tape == 0) return *this;
+  return adopt(detail::new_alias(body_, {body_->dims(), body_->rank}));
+}
+
+const void* Tensor::checked_data(DType wanted) const {
+  if (body().dtype != wanted) {
+    raise<DTypeError>("[data] the tensor holds {}, asked for as {}; use cast", name(body().dtype), name(wanted));
+  }
+  return body().data;
+}
+
+void Tensor::check_single() const {
+  if (numel() != 1) raise<ShapeError>("[item] expected one element, given {}", numel());
+}
+
+void Tensor::throw_undefined() { raise<ArgumentError>("an undefined tensor was used"); }
+
+Tensor tensor(const detail::Nested& values) { return tensor(values, nested_dtype(values)); }
+
+Tensor tensor(const detail::Nested& values, DType dtype) {
+  const Shape shape(static_cast<const Dims&>(nested_shape(values)));
+  Tensor result = new_tensor(dtype, shape);
+  int64_t at = 0;
+  fill_nested(values, shape, 0, *result.handle(), at);
+  return result;
+}
+
+Tensor from_bytes(const void* elements, size_t count, DType dtype, const Shape& shape) {
+  if (static_cast<int64_t>(count) != shape.numel()) {
+    raise<ShapeError>("[from_span] {} elements given for shape [{}]", count, fmt::join(shape, ", "));
+  }
+  Tensor result = new_tensor(dtype, shape);
+  if (count > 0) std::memcpy(result.handle()->data, elements, count * element_size(dtype));
+  return result;
+}
+
+Tensor full(const Shape& shape, double value, DType dtype) {
+  Tensor result = new_tensor(dtype, shape);
+  kernels::fill(dtype, value, result.handle()->data, shape.numel());
+  return result;
+}
+
+Tensor zeros(const Shape& shape, DType dtype) {
+  Tensor result = new_tensor(dtype, shape);
+  std::memset(result.handle()->data, 0, result.handle()->bytes());
+  return result;
+}
+
+Tensor ones(const Shape& shape, DType dtype) { return full(shape, 1, dtype); }
+
+Tensor arange(int64_t start, int64_t end, int64_t step, DType dtype) {
+  if (step == 0) raise<ArgumentError>("[arange] step must not be 0");
+  const int64_t span = step > 0 ? end - start : start - end;
+  const int64_t magnitude = step > 0 ? step : -step;
+  const int64_t count = span <= 0 ? 0 : (span + magnitude - 1) / magnitude;
+  Tensor result = new_tensor(dtype, {count});
+  void* data = result.handle()->data;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t value = start + i * step;
+    switch (dtype) {
+      case DType::float32: static_cast<float*>(data)[i] = static_cast<float>(value); break;
+      case DType::float64: static_cast<double*>(data)[i] = static_cast<double>(value); break;
+      case DType::int64: static_cast<int64_t*>(data)[i] = value; break;
+      case DType::boolean: static_cast<bool*>(data)[i] = value != 0; break;
+    }
+  }
+  return result;
+}
+
+bool equal(const Tensor& a, const Tensor& b) {
+  if (a.dtype() != b.dtype() || !(a.shape() == b.shape())) return false;
+  switch (a.dtype()) {
+    case DType::float32: return same_values(a.data<float>(), b.data<float>());
+    case DType::float64: return same_values(a.data<double>(), b.data<double>());
+    case DType::int64: return same_values(a.data<int64_t>(), b.data<int64_t>());
+    case DType::boolean: return same_values(a.data<bool>(), b.data<bool>());
+  }
+  return false;
+}
+
+bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) {
+  if (a.dtype() != b.dtype()) raise<DTypeError>("[allclose] dtypes differ: {} and {}", name(a.dtype()), name(b.dtype()));
+  if (!(a.shape() == b.shape())) {
+    raise<ShapeError>("[allclose] shapes differ: [{}] and [{}]", fmt::join(a.shape(), ", "), fmt::join(b.shape(), ", "));
+  }
+  for (int64_t i = 0; i < a.numel(); ++i) {
+    const double x = element(*a.handle(), i);
+    const double y = element(*b.handle(), i);
+    if (x == y || (std::isnan(x) && std::isnan(y))) continue;
+    if (!(std::isfinite(x) && std::isfinite(y) && std::fabs(x - y) <= atol + rtol * std::fabs(y))) return false;
+  }
+  return true;
+}
+
+}  // namespace tapegrad

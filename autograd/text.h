@@ -1,0 +1,23 @@
+#pragma once
+
+// Words for errors and printouts. Internal, not installed.
+
+#include <string>
+#include <string_view>
+
+#include "autograd/error.h"
+#include "autograd/op.h"
+#include "autograd/tensor.h"
+
+namespace tapegrad {
+
+// "float32[2, 4]".
+std::string describe(const detail::Body& body);
+// " (train.cpp:31)", or nothing when the line is unknown.
+std::string location(const SourceLine& where);
+// "a", "weight", or "tensors[3]" for ops that take any number.
+std::string operand_name(const Op& op, int i);
+// "dim=1, keepdim=false".
+std::string to_string(OptionsRef options);
+
+}  // namespace tapegrad
