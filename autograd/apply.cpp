@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "autograd/body.h"
 #include "autograd/raise.h"
 #include "autograd/tape_impl.h"
 #include "autograd/text.h"
@@ -26,8 +27,11 @@ struct LiteralBody {
 
 template <class T>
 void splat(LiteralBody& literal, T value) {
-  auto* to = reinterpret_cast<T*>(literal.splat);
-  std::fill(to, to + 64 / sizeof(T), value);
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(T));
+  if (sizeof(T) == 4) bits |= bits << 32;
+  auto* to = reinterpret_cast<uint64_t*>(literal.splat);
+  for (int i = 0; i < 8; ++i) to[i] = bits;
 }
 
 }  // namespace
@@ -71,6 +75,12 @@ class Invocation {
     if (tracked_ && call_.op_->flags.non_differentiable == nullptr) record();
   }
 
+  Cost cost() {
+    resolve();
+    call_.op_->shape(call_);
+    return call_.op_->cost(call_);
+  }
+
   Tensor take(int k) {
     Body* body = call_.out_[k];
     call_.out_[k] = nullptr;
@@ -94,6 +104,7 @@ class Invocation {
 void Invocation::resolve() {
   TapeImpl* tape = t_state.tape;
   bool literals = false;
+  bool undefined = false;
   const Op& op = *call_.op_;
   if (call_.inputs_ < op.min_inputs || (op.max_inputs >= 0 && call_.inputs_ > op.max_inputs)) {
     for (int i = 0; i < call_.inputs_; ++i) call_.in_[i] = nullptr;
@@ -116,18 +127,20 @@ void Invocation::resolve() {
         break;
       }
       case Arg::Kind::cell:
-        call_.in_[i] = arg.cell()->value.handle();
+        call_.in_[i] = arg.cell() != nullptr ? arg.cell()->value.handle() : nullptr;
+        if (call_.in_[i] == nullptr) {
+          undefined = true;
+          break;
+        }
         tracked_ |= tape != nullptr && arg.cell()->trainable;
         break;
       case Arg::Kind::real:
       case Arg::Kind::integer: literals = true; break;
-      case Arg::Kind::none: break;
+      case Arg::Kind::none: undefined = true; break;
     }
   }
+  if (undefined) call_.argument_error("an operand is an undefined tensor");
   if (literals) resolve_literals();
-  for (int i = 0; i < call_.inputs_; ++i) {
-    if (call_.in_[i] == nullptr) call_.argument_error(fmt::format("operand {} is an undefined tensor", i));
-  }
 }
 
 void Invocation::resolve_literals() {
@@ -239,6 +252,11 @@ std::vector<Tensor> apply_all(const Op& op, std::span<const Arg> inputs, Options
   return results;
 }
 
+Cost cost_of(const Op& op, std::span<const Tensor> inputs, OptionsRef options) {
+  const std::vector<Arg> args(inputs.begin(), inputs.end());
+  return Invocation(op, args, options).cost();
+}
+
 void update(const CellRef& cell, const Op& op, std::initializer_list<Arg> inputs, OptionsRef options) {
   TapeImpl* tape = t_state.tape;
   t_state.tape = nullptr;
@@ -281,7 +299,7 @@ void Call::output(DType dtype, std::span<const int64_t> dims, int64_t numel) {
       return;
     }
   }
-  push(detail::new_body(dtype, dims, numel));
+  push(detail::make_body(dtype, dims, numel));
 }
 
 void Call::alias(int input, const Shape& shape) {

@@ -32,6 +32,9 @@ inline std::vector<Tensor> apply_all(const Op& op, std::initializer_list<Arg> in
 TAPEGRAD_API void update(const CellRef& cell, const Op& op, std::initializer_list<Arg> inputs,
                          OptionsRef options = {});
 
+// What one call would cost; runs the shape rule and not the kernel. Throws as the call would.
+TAPEGRAD_API Cost cost_of(const Op& op, std::span<const Tensor> inputs, OptionsRef options = {});
+
 // While it lives, every op on this thread reports one source line: a layer's caller instead of the layer. The
 // outermost one holds unless `force`.
 class TAPEGRAD_API CallSite {
@@ -59,6 +62,8 @@ class TAPEGRAD_API Call {
   int rank(int i) const { return in_[i]->rank; }
   Shape shape(int i) const { return in_[i]->shape(); }
   int64_t numel(int i) const { return in_[i]->numel; }
+  // True for a number; its memory then repeats it over 64 bytes.
+  bool literal(int i) const { return args_[i].is_literal(); }
   template <class T>
   const T* data(int i) const {
     return static_cast<const T*>(in_[i]->data);

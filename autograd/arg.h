@@ -20,11 +20,11 @@ class Arg {
   Arg(const Tensor& t, const char* file = __builtin_FILE(), int line = __builtin_LINE())
       : body_(t.handle()), where_{file, line}, kind_(t.defined() ? Kind::tensor : Kind::none) {}
   Arg(const Parameter& p, const char* file = __builtin_FILE(), int line = __builtin_LINE())
-      : cell_(p.ref().handle()), where_{file, line}, kind_(Kind::cell) {}
+      : cell_(p.ref().handle()), where_{file, line}, kind_(cell_ != nullptr ? Kind::cell : Kind::none) {}
   Arg(const Buffer& b, const char* file = __builtin_FILE(), int line = __builtin_LINE())
-      : cell_(b.ref().handle()), where_{file, line}, kind_(Kind::cell) {}
+      : cell_(b.ref().handle()), where_{file, line}, kind_(cell_ != nullptr ? Kind::cell : Kind::none) {}
   Arg(const CellRef& c, const char* file = __builtin_FILE(), int line = __builtin_LINE())
-      : cell_(c.handle()), where_{file, line}, kind_(Kind::cell) {}
+      : cell_(c.handle()), where_{file, line}, kind_(cell_ != nullptr ? Kind::cell : Kind::none) {}
   template <std::floating_point T>
   Arg(T value, const char* file = __builtin_FILE(), int line = __builtin_LINE())
       : real_(static_cast<double>(value)), where_{file, line}, kind_(Kind::real) {}

@@ -166,7 +166,7 @@ class GradientChecker {
     scale_g_ = max_abs(gradient);
     double squares = 0;
     for (double v : x) squares += v * v;
-    rms_ = x.empty() ? 1 : std::sqrt(squares / static_cast<double>(x.size()));
+    rms_ = squares > 0 ? std::sqrt(squares / static_cast<double>(x.size())) : 1;
     const auto count = static_cast<int64_t>(x.size());
     Rng rng(options_.seed + static_cast<uint64_t>(input) * 1000 + 1);
     const bool all = count <= options_.max_entries;

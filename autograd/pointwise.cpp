@@ -152,16 +152,11 @@ void walk_broadcast(const Call& call, PointwiseKernel kernel) {
   }
 }
 
-}  // namespace
-
-void pointwise_shape(Call& call) {
+void check_pointwise_dtypes(const Call& call) {
   const Op& op = call.op();
   const int first = op.first_value;
-  const Body& lead = call.in(first);
-  const DType dtype = lead.dtype;
-  for (int i = first + 1; i < call.inputs(); ++i) {
-    if (call.in(i).dtype != dtype) call.require_same_dtype(first, i);
-  }
+  const DType dtype = call.dtype(first);
+  for (int i = first + 1; i < call.inputs(); ++i) call.require_same_dtype(first, i);
   if (op.pointwise[static_cast<int>(dtype)] == nullptr) {
     if (op.pointwise[0] != nullptr && op.pointwise[2] == nullptr) call.require_floating(first);
     call.dtype_error(fmt::format("does not take {}; use cast", name(dtype)));
@@ -169,16 +164,29 @@ void pointwise_shape(Call& call) {
   if (first == 1 && call.dtype(0) != DType::boolean) {
     call.dtype_error(fmt::format("expected {} to be bool, given {}", op.operands[0], name(call.dtype(0))));
   }
-  const DType result = op.boolean_result ? DType::boolean : dtype;
-  // Most calls have operands of one shape, or numbers beside one shape.
+}
+
+}  // namespace
+
+void pointwise_shape(Call& call) {
+  const Op& op = call.op();
+  const DType dtype = call.dtype(op.first_value);
+  // Most calls have operands of one dtype and one shape, or numbers beside one shape.
+  bool one_dtype = op.first_value == 0 && op.pointwise[static_cast<int>(dtype)] != nullptr;
+  bool plain = true;
   const Body* widest = &call.in(0);
   for (int i = 1; i < call.inputs(); ++i) {
-    if (call.in(i).rank > widest->rank || (call.in(i).rank == widest->rank && call.in(i).numel > widest->numel)) {
-      widest = &call.in(i);
+    const Body& in = call.in(i);
+    one_dtype &= in.dtype == dtype;
+    if (in.rank == 0) continue;
+    if (widest->rank == 0) {
+      widest = &in;
+    } else {
+      plain = plain && same_dims(in, *widest);
     }
   }
-  bool plain = true;
-  for (int i = 0; i < call.inputs() && plain; ++i) plain = call.in(i).rank == 0 || same_dims(call.in(i), *widest);
+  if (!one_dtype) check_pointwise_dtypes(call);
+  const DType result = op.boolean_result ? DType::boolean : dtype;
   if (plain) return call.output(result, {widest->dims(), widest->rank}, widest->numel);
   Shape shape = call.shape(0);
   int axis = 0;
@@ -196,14 +204,15 @@ void pointwise_forward(Call& call) {
   const Body& out = call.out();
   if (out.numel == 0) return;
   if (out.numel <= kBlock) {
-    // Small and dense: straight to the kernel.
+    // Small and dense, or a number: straight to the kernel.
     bool dense = true;
     const void* in[kMaxOperands];
     int64_t step[kMaxOperands];
     for (int k = 0; k < call.inputs() && dense; ++k) {
-      in[k] = call.in(k).data;
-      step[k] = 1;
-      dense = call.in(k).numel == out.numel;
+      const Body& operand = call.in(k);
+      in[k] = operand.data;
+      step[k] = !call.literal(k);  // a number's memory repeats it
+      dense = operand.numel == out.numel || step[k] == 0;
     }
     if (dense) return kernel(in, step, out.data, out.numel);
   }
@@ -225,6 +234,11 @@ void pointwise_samples(Samples& s, int operands, Domain domain) {
     for (int k = 0; k < operands; ++k) inputs.push_back(draw(shapes.begin()[static_cast<size_t>(k) % shapes.size()]));
     s.add(std::move(inputs));
   };
+  if (s.benchmark()) {
+    case_of({{1024}});
+    case_of({{1 << 20}});
+    return;
+  }
   case_of({{}});
   case_of({{1}});
   case_of({{3, 5}});
@@ -246,7 +260,7 @@ void pointwise_samples(Samples& s, int operands, Domain domain) {
 void backward_samples(Samples& s, const Op& primal, int operands, formula::Reads reads) {
   const bool reads_x = reads != formula::Reads::y;
   const bool reads_y = reads != formula::Reads::x;
-  Samples forward(s.dtype(), 7);
+  Samples forward(s.dtype(), 7, s.benchmark() ? Samples::Purpose::benchmark : Samples::Purpose::check);
   primal.samples(forward);
   for (const Sample& sample : forward.samples()) {
     const Tensor y = run(primal, sample.inputs, sample.options.ref())[0];
@@ -257,6 +271,7 @@ void backward_samples(Samples& s, const Op& primal, int operands, formula::Reads
     if (reads_y) inputs.push_back(!reads_x && primal.flags.kinks ? s.normal(y.shape()) : y);
     s.add(std::move(inputs));
   }
+  if (s.benchmark()) return;
   std::vector<Tensor> bad(static_cast<size_t>(1 + (reads_x ? operands : 0) + (reads_y ? 1 : 0)), s.normal({3}));
   bad[0] = s.normal({4});
   s.add_error("do not broadcast", std::move(bad));

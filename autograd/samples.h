@@ -31,7 +31,13 @@ struct ErrorSample {
 // ordinary cases (0-d, size 1, size 0, broadcast) and its awkward points, and at least one call that must throw.
 class TAPEGRAD_API Samples {
  public:
-  explicit Samples(DType dtype, uint64_t seed = 1) : dtype_(dtype), rng_(seed) {}
+  enum class Purpose : uint8_t { check, benchmark };
+
+  explicit Samples(DType dtype, uint64_t seed = 1, Purpose purpose = Purpose::check)
+      : dtype_(dtype), rng_(seed), purpose_(purpose) {}
+
+  // Set: the op adds calls of the sizes that people run, to be timed, and no others.
+  bool benchmark() const { return purpose_ == Purpose::benchmark; }
 
   DType dtype() const { return dtype_; }
   Rng& rng() { return rng_; }
@@ -51,13 +57,17 @@ class TAPEGRAD_API Samples {
  private:
   DType dtype_;
   Rng rng_;
+  Purpose purpose_;
   std::vector<Sample> samples_;
   std::vector<ErrorSample> errors_;
 };
 
-// Runs an op on a sample; inputs may be replaced by others of the same shapes.
-inline std::vector<Tensor> run(const Op& op, std::span<const Tensor> inputs, OptionsRef options) {
-  std::vector<Arg> args(inputs.begin(), inputs.end());
+// Runs an op on a sample; inputs may be replaced by others of the same shapes. Errors name the caller's line.
+inline std::vector<Tensor> run(const Op& op, std::span<const Tensor> inputs, OptionsRef options,
+                               const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  std::vector<Arg> args;
+  args.reserve(inputs.size());
+  for (const Tensor& x : inputs) args.emplace_back(x, file, line);
   return apply_all(op, std::span<const Arg>(args), options);
 }
 

@@ -21,16 +21,14 @@
 namespace tapegrad::detail {
 namespace {
 
-constexpr size_t kAlign = 64;
-constexpr size_t kSmallLimit = 4096;                     // below: one class per multiple of 64
-constexpr size_t kSlabBytes = size_t{256} << 10;         // small blocks are cut from slabs
-constexpr size_t kLargeCacheBytes = size_t{512} << 20;   // what one thread keeps of large blocks
+constexpr size_t kAlign = kPoolAlign;
+constexpr size_t kSmallLimit = kPoolSmall;
+constexpr size_t kSlabBytes = size_t{256} << 10;        // small blocks are cut from slabs
+constexpr size_t kLargeCacheBytes = size_t{512} << 20;  // what one thread keeps of large blocks
 constexpr int kSmallClasses = static_cast<int>(kSmallLimit / kAlign);
-constexpr int kLargeClasses = 8 * 48;                    // eight sizes per doubling
+constexpr int kLargeClasses = 8 * 48;  // eight sizes per doubling
 
 std::atomic<size_t> g_reserved{0};
-
-size_t round_up(size_t bytes) { return std::max(kAlign, (bytes + kAlign - 1) & ~(kAlign - 1)); }
 
 void* system_allocate(size_t bytes) {
   void* memory = std::aligned_alloc(kAlign, bytes);
@@ -43,10 +41,6 @@ void system_free(void* memory, size_t bytes) {
   g_reserved.fetch_sub(bytes, std::memory_order_relaxed);
   std::free(memory);
 }
-
-struct FreeBlock {
-  FreeBlock* next;
-};
 
 // A class of large blocks: sizes 2^k·(8+j)/8. Rounds `bytes` up to the class's size.
 int large_class(size_t& bytes) {
@@ -74,21 +68,28 @@ thread_local ThreadPool* t_pool = nullptr;
 thread_local bool t_ended = false;
 
 struct ThreadPool {
-  FreeBlock* small[kSmallClasses + 1] = {};
+  SmallBlocks small = {};
   FreeBlock* large[kLargeClasses] = {};
   size_t large_bytes = 0;
   char* slab = nullptr;
   char* slab_end = nullptr;
 
-  ThreadPool() { t_pool = this; }
+  ThreadPool() {
+    t_pool = this;
+    // Under AddressSanitizer every block is its own allocation, so that a use after free shows.
+#ifndef TAPEGRAD_PLAIN_POOL
+    t_small_blocks = &small;
+#endif
+  }
 
   ~ThreadPool() {
     t_pool = nullptr;
+    t_small_blocks = nullptr;
     t_ended = true;
     std::lock_guard lock(shared().mutex);
     for (int i = 1; i <= kSmallClasses; ++i) {
-      while (FreeBlock* block = small[i]) {
-        small[i] = block->next;
+      while (FreeBlock* block = small.lists[i]) {
+        small.lists[i] = block->next;
         block->next = shared().small[i];
         shared().small[i] = block;
       }
@@ -111,7 +112,7 @@ struct ThreadPool {
     {
       std::lock_guard lock(shared().mutex);
       if (FreeBlock* block = shared().small[index]) {
-        small[index] = block->next;
+        small.lists[index] = block->next;
         shared().small[index] = nullptr;
         return block;
       }
@@ -139,22 +140,16 @@ ThreadPool* thread_pool() {
 
 }  // namespace
 
+thread_local constinit SmallBlocks* t_small_blocks = nullptr;
+
 #ifdef TAPEGRAD_PLAIN_POOL
-// Under AddressSanitizer every block is its own allocation, so that a use after free shows.
-void* pool_allocate(size_t bytes) { return system_allocate(round_up(bytes)); }
-void pool_free(void* memory, size_t bytes) noexcept { system_free(memory, round_up(bytes)); }
+void* pool_allocate_slow(size_t bytes) { return system_allocate(bytes); }
+void pool_free_slow(void* memory, size_t bytes) noexcept { system_free(memory, bytes); }
 #else
-void* pool_allocate(size_t bytes) {
-  bytes = round_up(bytes);
-  ThreadPool* pool = t_pool != nullptr ? t_pool : thread_pool();
-  if (bytes <= kSmallLimit) {
-    if (pool == nullptr) return system_allocate(bytes);  // a thread in its last moments
-    FreeBlock*& head = pool->small[bytes / kAlign];
-    if (head == nullptr) return pool->refill_small(bytes);
-    FreeBlock* block = head;
-    head = block->next;
-    return block;
-  }
+void* pool_allocate_slow(size_t bytes) {
+  ThreadPool* pool = thread_pool();
+  if (pool == nullptr && bytes <= kSmallLimit) return system_allocate(bytes);  // a thread in its last moments
+  if (bytes <= kSmallLimit) return pool->refill_small(bytes);
   const int index = large_class(bytes);
   if (pool != nullptr && pool->large[index] != nullptr) {
     FreeBlock* block = pool->large[index];
@@ -165,21 +160,15 @@ void* pool_allocate(size_t bytes) {
   return system_allocate(bytes);
 }
 
-void pool_free(void* memory, size_t bytes) noexcept {
-  bytes = round_up(bytes);
+void pool_free_slow(void* memory, size_t bytes) noexcept {
   auto* block = static_cast<FreeBlock*>(memory);
-  ThreadPool* pool = t_pool;
   if (bytes <= kSmallLimit) {
-    FreeBlock** head = pool != nullptr ? &pool->small[bytes / kAlign] : nullptr;
-    std::unique_lock<std::mutex> lock;
-    if (head == nullptr) {
-      lock = std::unique_lock(shared().mutex);
-      head = &shared().small[bytes / kAlign];
-    }
-    block->next = *head;
-    *head = block;
+    std::lock_guard lock(shared().mutex);
+    block->next = shared().small[bytes / kAlign];
+    shared().small[bytes / kAlign] = block;
     return;
   }
+  ThreadPool* pool = thread_pool();
   const int index = large_class(bytes);
   if (pool == nullptr || pool->large_bytes + bytes > kLargeCacheBytes) return system_free(memory, bytes);
   block->next = pool->large[index];

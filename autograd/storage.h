@@ -6,13 +6,49 @@
 
 namespace tapegrad::detail {
 
+inline constexpr size_t kPoolAlign = 64;
+inline constexpr size_t kPoolSmall = 4096;  // up to here there is one list of free blocks per multiple of 64 bytes
+
+struct FreeBlock {
+  FreeBlock* next;
+};
+// The free small blocks of this thread; null before its first allocation and after its last.
+struct SmallBlocks {
+  FreeBlock* lists[kPoolSmall / kPoolAlign + 1];
+};
+extern thread_local constinit SmallBlocks* t_small_blocks;
+
+constexpr size_t pool_round_up(size_t bytes) {
+  return bytes == 0 ? kPoolAlign : (bytes + kPoolAlign - 1) & ~(kPoolAlign - 1);
+}
+
+void* pool_allocate_slow(size_t rounded);
+void pool_free_slow(void* memory, size_t rounded) noexcept;
+
 // Memory of at least `bytes`, 64-byte aligned and rounded up to a multiple of 64, so that vector kernels may run
 // into the padding. Throws ResourceError when the machine has no more.
-void* pool_allocate(size_t bytes);
+inline void* pool_allocate(size_t bytes) {
+  bytes = pool_round_up(bytes);
+  if (bytes <= kPoolSmall && t_small_blocks != nullptr) {
+    FreeBlock*& head = t_small_blocks->lists[bytes / kPoolAlign];
+    if (FreeBlock* block = head) {
+      head = block->next;
+      return block;
+    }
+  }
+  return pool_allocate_slow(bytes);
+}
 
 // Gives memory back under the size it was asked for, on any thread. Small blocks and a bounded amount of large ones
 // are kept for the next pool_allocate of this thread.
-void pool_free(void* memory, size_t bytes) noexcept;
+inline void pool_free(void* memory, size_t bytes) noexcept {
+  bytes = pool_round_up(bytes);
+  if (bytes > kPoolSmall || t_small_blocks == nullptr) return pool_free_slow(memory, bytes);
+  FreeBlock*& head = t_small_blocks->lists[bytes / kPoolAlign];
+  auto* block = static_cast<FreeBlock*>(memory);
+  block->next = head;
+  head = block;
+}
 
 // Bytes that this process holds in the pool, free or in use, for tests of memory growth.
 size_t pool_bytes_reserved();

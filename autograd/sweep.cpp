@@ -120,7 +120,7 @@ void Sweep::accumulate(uint32_t value, Tensor contribution) {
 }
 
 void Sweep::free_record(const Record& record) {
-  for (uint32_t k = 0; k < record.output_count; ++k) tape_.release_value(record.first_output + k);
+  for (uint32_t k = 0; k < record.output_count; ++k) tape_.release_value(tape_.values[record.first_output + k]);
 }
 
 namespace {

@@ -79,17 +79,7 @@ void LeafMap::clear() {
   used_ = 0;
 }
 
-uint32_t TapeImpl::add_value(ValueKind kind, bool tracked) {
-  const size_t index = values.size();
-  if (index >= UINT32_MAX) raise<ResourceError>("a tape holds at most {} values", UINT32_MAX);
-  Value& value = values.push();
-  value.body = nullptr;
-  value.leaf = 0;
-  value.kind = kind;
-  value.tracked = tracked;
-  value.kept = false;
-  return static_cast<uint32_t>(index);
-}
+void TapeImpl::throw_full() { raise<ResourceError>("a tape holds at most {} values", UINT32_MAX); }
 
 uint32_t TapeImpl::leaf(Cell* cell) {
   uint32_t& slot = leaf_of.slot(cell);
@@ -101,15 +91,8 @@ uint32_t TapeImpl::leaf(Cell* cell) {
   return index;
 }
 
-void TapeImpl::release_value(uint32_t index) {
-  Value& value = values[index];
-  if (value.kind == ValueKind::real_literal || value.kind == ValueKind::integer_literal) return;
-  release(value.body);
-  value.body = nullptr;
-}
-
 void TapeImpl::clear() {
-  for (size_t i = 0; i < values.size(); ++i) release_value(static_cast<uint32_t>(i));
+  for (size_t i = 0; i < values.size(); ++i) release_value(values[i]);
   for (auto& [options, type] : owned_options) type->destroy(options);
   owned_options.clear();
   values.clear();

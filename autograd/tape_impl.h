@@ -26,16 +26,23 @@ class ChunkedList {
   T& operator[](size_t i) { return chunks_[i / kPerChunk][i % kPerChunk]; }
   const T& operator[](size_t i) const { return chunks_[i / kPerChunk][i % kPerChunk]; }
   T& push() {
-    if (size_ == chunks_.size() * kPerChunk) chunks_.push_back(static_cast<T*>(pool_allocate(sizeof(T) * kPerChunk)));
-    return (*this)[size_++];
+    if (next_ == end_) add_chunk();
+    ++size_;
+    return *next_++;
   }
-  void truncate(size_t size) { size_ = size; }
   void clear() {
     size_ = 0;
+    next_ = end_ = nullptr;
     shrink(4);
   }
 
  private:
+  void add_chunk() {
+    const size_t chunk = size_ / kPerChunk;
+    if (chunk == chunks_.size()) chunks_.push_back(static_cast<T*>(pool_allocate(sizeof(T) * kPerChunk)));
+    next_ = chunks_[chunk];
+    end_ = next_ + kPerChunk;
+  }
   void shrink(size_t chunks) {
     while (chunks_.size() > chunks) {
       pool_free(chunks_.back(), sizeof(T) * kPerChunk);
@@ -44,6 +51,8 @@ class ChunkedList {
   }
 
   std::vector<T*> chunks_;
+  T* next_ = nullptr;
+  T* end_ = nullptr;
   size_t size_ = 0;
 };
 
@@ -130,9 +139,19 @@ struct TapeImpl {
   std::vector<uint32_t> watched;  // values whose gradient is kept, in order, besides parameters
   std::vector<std::pair<void*, const OptionsType*>> owned_options;  // those with a destructor
 
-  uint32_t add_value(ValueKind kind, bool tracked);
+  uint32_t add_value(ValueKind kind, bool tracked) {
+    const size_t index = values.size();
+    if (index >= UINT32_MAX) throw_full();
+    values.push() = Value{{.body = nullptr}, 0, kind, tracked, false};
+    return static_cast<uint32_t>(index);
+  }
   uint32_t leaf(Cell* cell);
-  void release_value(uint32_t index);
+  void release_value(Value& value) {
+    if (value.kind == ValueKind::real_literal || value.kind == ValueKind::integer_literal) return;
+    release(value.body);
+    value.body = nullptr;
+  }
+  [[noreturn]] static void throw_full();
   void clear();
 };
 

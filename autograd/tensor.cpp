@@ -3,38 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <new>
 
+#include "autograd/body.h"
 #include "autograd/kernels/scalar.h"
 #include "autograd/raise.h"
-#include "autograd/storage.h"
 
 namespace tapegrad {
 namespace detail {
-namespace {
 
-size_t header_bytes(size_t rank) { return (sizeof(Body) + rank * sizeof(int64_t) + 63) & ~size_t{63}; }
-
-Body* start_body(void* memory, DType dtype, std::span<const int64_t> dims, int64_t numel) {
-  Body* body = new (memory) Body{};
-  body->references = 1;
-  body->dtype = dtype;
-  body->rank = static_cast<uint8_t>(dims.size());
-  body->header_bytes = static_cast<uint32_t>(header_bytes(dims.size()));
-  body->numel = numel;
-  std::copy(dims.begin(), dims.end(), body->dims());
-  return body;
-}
-
-}  // namespace
-
-Body* new_body(DType dtype, std::span<const int64_t> dims, int64_t numel) {
-  const size_t header = header_bytes(dims.size());
-  void* memory = pool_allocate(header + static_cast<size_t>(numel) * element_size(dtype));
-  Body* body = start_body(memory, dtype, dims, numel);
-  body->data = static_cast<char*>(memory) + header;
-  return body;
-}
+Body* new_body(DType dtype, std::span<const int64_t> dims, int64_t numel) { return make_body(dtype, dims, numel); }
 
 Body* new_alias(Body* of, std::span<const int64_t> dims) {
   Body* body = start_body(pool_allocate(header_bytes(dims.size())), of->dtype, dims, of->numel);

@@ -14,8 +14,8 @@ namespace tapegrad::kernels::HWY_NAMESPACE {
 
 using namespace hwy::HWY_NAMESPACE;
 
-// Shared numbers of the elementary functions for one element type. ln 2 is split so that n·kLn2Hi is exact for every
-// exponent n (Cody and Waite, Software Manual for the Elementary Functions, 1980).
+// Shared numbers of the elementary functions for one element type. ln 2 is split so that n·kLn2Hi is exact
+// for every exponent n (Cody and Waite, Software Manual for the Elementary Functions, 1980).
 template <class T>
 struct Elementary;
 
@@ -108,7 +108,8 @@ HWY_INLINE HWY_ATTR Halves<V> power_in_halves(D d, V n) {
   return {power_of_two(d, half), power_of_two(d, rest)};
 }
 
-// factor·e^x, rounded once more where it is denormal, for x between kExpMin and kExpMax; factor is a power of two.
+// factor·e^x, rounded once more where it is denormal, for x between kExpMin and kExpMax; factor is a power of
+// two.
 template <class D, class V>
 HWY_INLINE HWY_ATTR V exp_in_range(D d, V x, TFromD<D> factor) {
   using T = TFromD<D>;

@@ -11,6 +11,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "autograd/kernels/backward-inl.h"
 #include "autograd/kernels/formulas-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -46,6 +47,22 @@ constexpr size_t operand_count() {
   }
 }
 
+// f on whole vectors, two at a time where 64 bytes hold as many: few enough to stay within the padding. Where no
+// operand is repeated, one index serves all of them.
+template <class F, bool kRepeats, class T, size_t... K>
+HWY_ATTR void vectors(const T* const (&from)[sizeof...(K)], const size_t (&moves)[sizeof...(K)], T* to,
+                      size_t count, std::index_sequence<K...>) {
+  const Tag<T> d;
+  const size_t lanes = Lanes(d);
+  const size_t chunk = lanes * sizeof(T) < 64 ? 2 * lanes : lanes;
+  for (size_t i = 0; i < count; i += chunk) {
+    const T* const at[] = {from[K] + (kRepeats ? i & moves[K] : i)...};
+    const auto y = F::f(d, Load(d, at[K])...);
+    if (chunk > lanes) Store(F::f(d, Load(d, at[K] + lanes)...), d, to + i + lanes);
+    Store(y, d, to + i);
+  }
+}
+
 template <class F, class T, size_t... K>
 HWY_ATTR void loop(std::index_sequence<K...> indices, const void* const* in, const int64_t* step, void* out,
                    int64_t n) {
@@ -56,9 +73,10 @@ HWY_ATTR void loop(std::index_sequence<K...> indices, const void* const* in, con
   const size_t count = static_cast<size_t>(n);
   if constexpr (on_scalars<F, T>(indices)) {
     for (size_t i = 0; i < count; ++i) to[i] = F::scalar(from[K][i & moves[K]]...);
+  } else if ((moves[K] & ...) != 0) {
+    vectors<F, false>(from, moves, to, count, indices);
   } else {
-    const Tag<T> d;
-    for (size_t i = 0; i < count; i += Lanes(d)) Store(F::f(d, Load(d, from[K] + (i & moves[K]))...), d, to + i);
+    vectors<F, true>(from, moves, to, count, indices);
   }
 }
 
@@ -67,6 +85,7 @@ HWY_ATTR void run(const void* const* in, const int64_t* step, void* out, int64_t
   loop<F, T>(std::make_index_sequence<operand_count<F, T>()>{}, in, step, out, n);
 }
 
+// Fails to compile for a lane without a formula.
 template <size_t... L>
 const LaneTable& table(std::index_sequence<L...>) {
   static const LaneTable table{hwy::TargetName(HWY_TARGET),

@@ -9,17 +9,17 @@
 
 namespace tapegrad::kernels {
 
-// One pointwise kernel: out[i] = f(in[0][i·step[0]], in[1][i·step[1]], …) for i < n. step[k] is 1, or 0 where in[k]
-// points to 64 bytes that all hold one value. Pointers are 64-byte aligned, and memory up to the next multiple of 64
-// bytes may be read and written, so whole vectors run into the padding. `out` may be any dense operand. Every result
-// depends on the operands of its own index alone.
+// One pointwise kernel: out[i] = f(in[0][i·step[0]], in[1][i·step[1]], …) for i < n. step[k] is 1, or 0 where
+// in[k] points to 64 bytes that all hold one value. Pointers are 64-byte aligned, and memory up to the next
+// multiple of 64 bytes may be read and written, so whole vectors run into the padding. `out` may be any dense
+// operand. Every result depends on the operands of its own index alone.
 using LaneKernel = void (*)(const void* const* in, const int64_t* step, void* out, int64_t n);
 
 // The functions there are kernels for, each for float and double. g is a cotangent, y the result of the forward
-// function. NaN operands give NaN; denormal numbers are kept. A backward function is g·df, except that it is 0 where
-// g = 0 and df is not finite. Error bounds (tests hold them), of float / double in units in the last place:
-// exp, expm1, log, log1p, tanh, sigmoid 2 / 4; tanh_backward, sigmoid_backward 6 / 6; what IEEE 754 rounds correctly
-// (add … div, sqrt) 0.5; pow is the C library's.
+// function. A NaN operand gives NaN and denormal numbers are kept. A backward function is g·df, except that it is 0
+// where g = 0 and df is not finite. Errors, in units in the last place of the exact result, for both types and all
+// targets: exp, expm1, log, log1p, tanh and sigmoid at most 2, tanh_backward and sigmoid_backward (g = 1) at most 4. What
+// is one operation of IEEE 754 is rounded correctly. pow is that of the C library.
 enum class Lane : uint8_t {
   add,         // a + b
   sub,         // a − b

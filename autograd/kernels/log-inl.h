@@ -66,7 +66,8 @@ HWY_INLINE HWY_ATTR V log_sum(D d, V e, V f, V c) {
   const V s = Div(f, Add(f, Set(d, T{2})));
   const V z = Mul(s, s);
   const V bend = Mul(Mul(f, f), Set(d, T{0.5}));
-  const V tail = MulAdd(s, MulAdd(z, polynomial(d, z, Logarithm<T>::kLog), bend), MulAdd(e, Set(d, E::kLn2Lo), c));
+  const V tail =
+      MulAdd(s, MulAdd(z, polynomial(d, z, Logarithm<T>::kLog), bend), MulAdd(e, Set(d, E::kLn2Lo), c));
   return MulAdd(e, Set(d, E::kLn2Hi), Sub(f, Sub(bend, tail)));
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 
-// Which vector targets are compiled. Include before any Highway header, in every file that uses Highway, so that all
-// of them choose among the same targets: on x86 the portable baseline, AVX2 and AVX-512 (AVX3); on Arm NEON.
+// Which vector targets are compiled. Include before any Highway header, in every file that uses Highway, so
+// that all of them choose among the same targets: on x86 the portable baseline, AVX2 and AVX-512 (AVX3); on
+// Arm NEON.
 
 #include <hwy/detect_compiler_arch.h>
 

@@ -14,8 +14,9 @@ namespace tapegrad::kernels::HWY_NAMESPACE {
 
 using namespace hwy::HWY_NAMESPACE;
 
-// (whole + part)/(1 + y) for y ≈ whole + part ≥ 0, with y itself rounded once more than `whole` and `part`. As
-// whole + (part − whole·y)/(1 + y) where `whole` is small: there the roundings of y and 1 + y hardly count.
+// (whole + part)/(1 + y) for y ≈ whole + part ≥ 0, with y itself rounded once more than `whole` and `part`.
+// As whole + (part − whole·y)/(1 + y) where `whole` is small: there the roundings of y and 1 + y hardly
+// count.
 template <class D, class V>
 HWY_INLINE HWY_ATTR V saturate(D d, V whole, V part, V y) {
   using T = TFromD<D>;
@@ -53,7 +54,8 @@ HWY_INLINE HWY_ATTR V sigmoid(D d, V x) {
   return Add(first, Div(NegMulAdd(first, e, second), Add(e, one)));
 }
 
-// tanh' = (1 − y)(1 + y). Near |y| = 1 that magnifies the rounding of y, and 4·e^{-2|x|}/(1 + e^{-2|x|})² is used.
+// tanh' = (1 − y)(1 + y). Near |y| = 1 that magnifies the rounding of y, and 4·e^{-2|x|}/(1 + e^{-2|x|})² is
+// used.
 template <class D, class V>
 HWY_INLINE HWY_ATTR V tanh_slope(D d, V x, V y) {
   using T = TFromD<D>;
@@ -63,13 +65,14 @@ HWY_INLINE HWY_ATTR V tanh_slope(D d, V x, V y) {
   if (!AllFalse(d, saturated)) {
     const V a = Abs(x);
     const V four_e = exp_in_range(d, at_least(d, Neg(Add(a, a)), Elementary<T>::kExpMin), T{4});
-    const V t = MulAdd(four_e, Set(d, T{0.25}), one);
-    slope = IfThenElse(saturated, Div(four_e, Mul(t, t)), slope);
+    const V square = MulAdd(four_e, MulAdd(four_e, Set(d, T{0.0625}), Set(d, T{0.5})), one);
+    slope = IfThenElse(saturated, Div(four_e, square), slope);
   }
   return slope;
 }
 
-// sigmoid' = y·(1 − y). Near y = 1 that magnifies the rounding of y, and e^{-x}/(1 + e^{-x})² is used.
+// sigmoid' = y·(1 − y). Near y = 1 that magnifies the rounding of y, and e/(1 + e)² with e = e^{-|x|} is
+// used.
 template <class D, class V>
 HWY_INLINE HWY_ATTR V sigmoid_slope(D d, V x, V y) {
   using T = TFromD<D>;
@@ -78,8 +81,8 @@ HWY_INLINE HWY_ATTR V sigmoid_slope(D d, V x, V y) {
   const auto saturated = Gt(y, Set(d, T{0.75}));
   if (!AllFalse(d, saturated)) {
     const V e = exp_in_range(d, at_least(d, Neg(Abs(x)), Elementary<T>::kExpMin), T{1});
-    const V t = Add(e, one);
-    slope = IfThenElse(saturated, Div(e, Mul(t, t)), slope);
+    const V square = MulAdd(e, Add(e, Set(d, T{2})), one);
+    slope = IfThenElse(saturated, Div(e, square), slope);
   }
   return slope;
 }

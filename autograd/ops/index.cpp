@@ -76,6 +76,7 @@ struct IndexSelect {
     v.add(0, index_add(zeros(v.shape(0), v.dtype(0)), v.options<Options>().dim, v.input(1), v.g()));
   }
   static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({10000, 64}), s.integers({8192}, 0, 10000)}, Options{0});
     s.add({s.normal({5}), tensor({0, 4, 4, 1})}, Options{0});
     s.add({s.normal({3, 4}), tensor({2, 0, 2})}, Options{0});
     s.add({s.normal({2, 3, 4}), tensor({1, 1})}, Options{-2});
@@ -128,6 +129,9 @@ struct IndexAdd {
     if (v.needs(2)) v.add(2, index_select(g, v.options<Options>().dim, v.input(1)));
   }
   static void samples(Samples& s) {
+    if (s.benchmark()) {
+      return s.add({s.normal({10000, 64}), s.integers({8192}, 0, 10000), s.normal({8192, 64})}, Options{0});
+    }
     s.add({s.normal({5}), tensor({0, 4, 4}), s.normal({3})}, Options{0});
     s.add({s.normal({2, 3, 4}), tensor({2, 2}), s.normal({2, 2, 4})}, Options{1});
     s.add({s.normal({3, 2}), zeros({0}, int64), s.normal({0, 2})}, Options{0});
@@ -203,6 +207,7 @@ struct Gather {
     v.add(0, scatter_add(zeros(v.shape(0), v.dtype(0)), v.options<Options>().dim, v.input(1), v.g()));
   }
   static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({512, 1000}), s.integers({512, 1000}, 0, 1000)}, Options{1});
     s.add({s.normal({}), zeros({}, int64)}, Options{0});
     s.add({s.normal({5}), tensor({4, 0, 4})}, Options{0});
     s.add({s.normal({3, 4}), s.integers({3, 6}, 0, 4)}, Options{1});
@@ -244,6 +249,9 @@ struct ScatterAdd {
     if (v.needs(2)) v.add(2, gather(g, v.options<Options>().dim, v.input(1)));
   }
   static void samples(Samples& s) {
+    if (s.benchmark()) {
+      return s.add({s.normal({512, 1000}), s.integers({512, 1000}, 0, 1000), s.normal({512, 1000})}, Options{1});
+    }
     s.add({s.normal({}), zeros({}, int64), s.normal({})}, Options{0});
     s.add({s.normal({5}), tensor({4, 0, 4}), s.normal({3})}, Options{0});
     s.add({s.normal({3, 4}), s.integers({3, 6}, 0, 4), s.normal({3, 6})}, Options{1});

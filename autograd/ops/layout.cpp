@@ -54,6 +54,7 @@ struct Reshape {
   static Cost cost(const Call&) { return {}; }
   static void vjp(Vjp& v) { v.add(0, reshape(v.g(), v.shape(0))); }
   static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({1024, 1024})}, Options{{-1}});
     s.add({s.normal({})}, Options{{1, 1}});
     s.add({s.normal({1})}, Options{{}});
     s.add({s.normal({2, 6})}, Options{{3, -1}});
@@ -115,6 +116,11 @@ struct Permute {
     v.add(0, permute(v.g(), inverse));
   }
   static void samples(Samples& s) {
+    if (s.benchmark()) {
+      s.add({s.normal({1024, 1024})}, Options{{1, 0}});
+      s.add({s.normal({64, 64, 256})}, Options{{1, 0, 2}});
+      return;
+    }
     s.add({s.normal({})}, Options{{}});
     s.add({s.normal({3})}, Options{{0}});
     s.add({s.normal({3, 4})}, Options{{1, 0}});
@@ -155,6 +161,7 @@ struct Expand {
   static Cost cost(const Call& call) { return copy_cost(call); }
   static void vjp(Vjp& v) { v.add(0, sum_to_size(v.g(), v.shape(0))); }
   static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({1, 1024})}, Options{{1024, 1024}});
     s.add({s.normal({})}, Options{{2, 3}});
     s.add({s.normal({3})}, Options{{3}});
     s.add({s.normal({3, 1})}, Options{{2, 3, 4}});
@@ -219,6 +226,7 @@ struct Slice {
   static Cost cost(const Call& call) { return copy_cost(call); }
   static void vjp(Vjp& v);
   static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({1024, 1024})}, Options{1, 256, 768, 1});
     s.add({s.normal({5})}, Options{0, 1, 4, 1});
     s.add({s.normal({5})}, Options{0, {}, {}, -1});
     s.add({s.normal({5})}, Options{0, -1, 0, -2});
@@ -270,6 +278,7 @@ struct SliceBackward {
     v.add(0, slice(v.g(), o.dim, o.start, o.end, o.step));
   }
   static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({1024, 512})}, Options{{1, 256, 768, 1}, {1024, 1024}});
     s.add({s.normal({3})}, Options{{0, 1, 4, 1}, {5}});
     s.add({s.normal({2, 2, 3})}, Options{{1, 1, {}, 3}, {2, 7, 3}});
     s.add({s.normal({0})}, Options{{0, 3, 1, 1}, {5}});
@@ -334,6 +343,7 @@ struct Cat {
     }
   }
   static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({1024, 512}), s.normal({1024, 512})}, Options{1});
     s.add({s.normal({3})}, Options{0});
     s.add({s.normal({2, 3}), s.normal({4, 3})}, Options{0});
     s.add({s.normal({2, 3}), s.normal({2, 0}), s.normal({2, 1})}, Options{-1});

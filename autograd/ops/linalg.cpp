@@ -133,6 +133,10 @@ struct Matmul {
     return sum(reshape(d, {-1, vector[0]}), Dims{0});
   }
   static void samples(Samples& s) {
+    if (s.benchmark()) {
+      for (int64_t n : {16, 128, 512}) s.add({s.normal({n, n}), s.normal({n, n})}, Options{});
+      return;
+    }
     s.add({s.normal({3, 4}), s.normal({4, 2})}, Options{});
     s.add({s.normal({4, 3}), s.normal({4, 2})}, Options{true, false});
     s.add({s.normal({3, 4}), s.normal({2, 4})}, Options{false, true});
@@ -213,6 +217,10 @@ struct Linear {
     return rows;
   }
   static void samples(Samples& s) {
+    if (s.benchmark()) {
+      for (int64_t n : {1, 32, 128}) s.add({s.normal({n, 784}), s.normal({512, 784}), s.normal({512})});
+      return;
+    }
     s.add({s.normal({3, 4}), s.normal({2, 4}), s.normal({2})});
     s.add({s.normal({3, 4}), s.normal({2, 4})});
     s.add({s.normal({4}), s.normal({2, 4}), s.normal({2})});

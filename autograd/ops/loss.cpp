@@ -83,6 +83,7 @@ struct MseLoss {
     if (v.needs(1)) v.add(1, neg(d));
   }
   static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({1 << 20}), s.normal({1 << 20})}, Options{});
     for (const Shape& shape : {Shape{}, Shape{1}, Shape{3, 4}}) {
       for (Reduction r : {Reduction::mean, Reduction::sum, Reduction::none}) s.add({s.normal(shape), s.normal(shape)}, Options{r});
     }
@@ -148,6 +149,7 @@ struct CrossEntropyBackward {
     if (v.needs(1)) v.add(1, mul(reshape(v.input(0), column), sub(cp, mul(p, row))));
   }
   static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({512}), s.normal({512, 1000}), s.integers({512}, 0, 1000)});
     s.add({s.normal({}), s.normal({4}), s.integers({}, 0, 4)});
     s.add({s.normal({5}), s.normal({5, 3}), s.integers({5}, 0, 3)});
     s.add({s.normal({0}), s.normal({0, 3}), s.integers({0}, 0, 3)});
@@ -186,6 +188,7 @@ struct CrossEntropy {
     v.add(0, apply(op<CrossEntropyBackward>, {each, v.input(0), v.input(1)}));
   }
   static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({512, 1000}), s.integers({512}, 0, 1000)}, Options{});
     for (Reduction r : {Reduction::mean, Reduction::sum, Reduction::none}) {
       s.add({s.normal({4}), s.integers({}, 0, 4)}, Options{r});
       s.add({s.normal({1, 1}), s.integers({1}, 0, 1)}, Options{r});

@@ -70,6 +70,12 @@ struct Reducing {
     return {static_cast<double>(call.numel(0)), static_cast<double>(call.in(0).bytes() + call.out().bytes())};
   }
   static void cases(Samples& s, Tensor (Samples::*draw)(const Shape&)) {
+    if (s.benchmark()) {
+      s.add({(s.*draw)({1 << 20})}, Options{});
+      s.add({(s.*draw)({512, 1000})}, Options{Dims{1}, false});
+      s.add({(s.*draw)({512, 1000})}, Options{Dims{0}, false});
+      return;
+    }
     s.add({(s.*draw)({})}, Options{});
     s.add({(s.*draw)({1})}, Options{});
     s.add({(s.*draw)({7})}, Options{Dims{0}, true});
@@ -191,6 +197,7 @@ void shape_along(Call& call, bool with_values) {
 }
 
 void samples_along(Samples& s) {
+  if (s.benchmark()) return s.add({s.distinct({512, 1000})}, DimOptions{1, false});
   s.add({s.distinct({})}, DimOptions{0, false});
   s.add({s.distinct({5})}, DimOptions{0, false});
   s.add({s.distinct({3, 4})}, DimOptions{1, true});
@@ -282,6 +289,7 @@ struct SumToSize {
   static Cost cost(const Call& call) { return Sum::cost(call); }
   static void vjp(Vjp& v) { v.add(0, expand(v.g(), v.shape(0))); }
   static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({512, 1000})}, Options{{1000}});
     s.add({s.normal({})}, Options{{}});
     s.add({s.normal({3, 4})}, Options{{}});
     s.add({s.normal({3, 4})}, Options{{4}});

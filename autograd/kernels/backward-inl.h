@@ -1,0 +1,195 @@
+// The formulas of the backward lanes. Included once per target, see lanes.cpp.
+
+#include <cmath>
+#include <limits>
+
+#include "autograd/kernels/formulas-inl.h"
+
+#if defined(TAPEGRAD_KERNELS_BACKWARD_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef TAPEGRAD_KERNELS_BACKWARD_INL_H
+#undef TAPEGRAD_KERNELS_BACKWARD_INL_H
+#else
+#define TAPEGRAD_KERNELS_BACKWARD_INL_H
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace tapegrad::kernels::HWY_NAMESPACE {
+
+using namespace hwy::HWY_NAMESPACE;
+
+// The product of g and a slope, but 0 where g = 0 and the slope is not finite: only there is 0·slope not a
+// number.
+template <class D, class V>
+HWY_INLINE HWY_ATTR V without_pole(D d, V g, V product) {
+  return IfThenZeroElse(And(Eq(g, Zero(d)), IsNaN(product)), product);
+}
+
+// g·df by that rule.
+template <class D, class V>
+HWY_INLINE HWY_ATTR V pole_mul(D d, V g, V df) {
+  return without_pole(d, g, Mul(g, df));
+}
+
+// The gradient of one of two operands: nothing if the other wins, half of g at a tie, g otherwise.
+template <class D, class V, class M>
+HWY_INLINE HWY_ATTR V choice_backward(D d, V g, M other_wins, M tie) {
+  return IfThenZeroElse(other_wins, IfThenElse(tie, Mul(g, Set(d, TFromD<D>{0.5})), g));
+}
+
+template <>
+struct Formula<Lane::pole_mul> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V df) {
+    return pole_mul(d, g, df);
+  }
+};
+template <>
+struct Formula<Lane::maximum_backward_a> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {
+    return choice_backward(d, g, Lt(a, b), Eq(a, b));
+  }
+};
+template <>
+struct Formula<Lane::maximum_backward_b> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {
+    return choice_backward(d, g, Gt(a, b), Eq(a, b));
+  }
+};
+template <>
+struct Formula<Lane::minimum_backward_a> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {
+    return choice_backward(d, g, Gt(a, b), Eq(a, b));
+  }
+};
+template <>
+struct Formula<Lane::minimum_backward_b> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {
+    return choice_backward(d, g, Lt(a, b), Eq(a, b));
+  }
+};
+template <>
+struct Formula<Lane::pow_backward_x> {
+  template <class T>
+  static T scalar(T g, T x, T p) {
+    const T df = slope(x, p);
+    return g == 0 && !std::isfinite(df) ? T{0} : g * df;
+  }
+
+ private:
+  template <class T>
+  static T slope(T x, T p) {
+    if (p == 0) return 0;
+    const T less = p - 1;
+    const T df = p * std::pow(x, less);
+    // What p − 1 lost by rounding counts in the exponent.
+    const T lost = std::abs(p) < 1 ? p - (less + 1) : (p - less) - 1;
+    return lost != 0 && x > 0 && std::isfinite(x) && std::isfinite(df) ? df + df * (lost * std::log(x)) : df;
+  }
+};
+template <>
+struct Formula<Lane::pow_backward_p> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V p, V y) {
+    const V zero = Zero(d);
+    const V inf = Set(d, std::numeric_limits<TFromD<D>>::infinity());
+    // Where x^p is 0, so is its limit times ln x.
+    V df = IfThenZeroElse(And(Eq(y, zero), Ge(x, zero)), Mul(y, log(d, x)));
+    const V at_zero = IfThenElse(Ge(p, zero), zero, IfThenElse(Lt(p, zero), Neg(inf), p));
+    df = IfThenElse(Eq(x, zero), at_zero, df);
+    return pole_mul(d, g, df);
+  }
+};
+template <>
+struct Formula<Lane::abs_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x) {
+    return pole_mul(d, g, Formula<Lane::sign>::f(d, x));
+  }
+};
+template <>
+struct Formula<Lane::square_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x) {
+    return pole_mul(d, g, Add(x, x));
+  }
+};
+template <>
+struct Formula<Lane::reciprocal_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
+    return pole_mul(d, g, Neg(Mul(y, y)));
+  }
+};
+template <>
+struct Formula<Lane::sqrt_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
+    return without_pole(d, g, Div(g, Abs(Add(y, y))));
+  }
+};
+template <>
+struct Formula<Lane::rsqrt_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
+    return pole_mul(d, g, Mul(Mul(y, y), Mul(Abs(y), Set(d, TFromD<D>{-0.5}))));
+  }
+};
+template <>
+struct Formula<Lane::exp_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
+    return pole_mul(d, g, y);
+  }
+};
+template <>
+struct Formula<Lane::expm1_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x) {
+    return pole_mul(d, g, exp(d, x));
+  }
+};
+template <>
+struct Formula<Lane::log_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x) {
+    const V nan = Set(d, std::numeric_limits<TFromD<D>>::quiet_NaN());
+    return without_pole(d, g, Div(g, IfThenElse(Ge(x, Zero(d)), Abs(x), nan)));
+  }
+};
+template <>
+struct Formula<Lane::log1p_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x) {
+    return Formula<Lane::log_backward>::f(d, g, Add(x, Set(d, TFromD<D>{1})));
+  }
+};
+template <>
+struct Formula<Lane::tanh_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V y) {
+    return pole_mul(d, g, tanh_slope(d, x, y));
+  }
+};
+template <>
+struct Formula<Lane::sigmoid_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V y) {
+    return pole_mul(d, g, sigmoid_slope(d, x, y));
+  }
+};
+template <>
+struct Formula<Lane::relu_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
+    return IfThenZeroElse(Le(y, Zero(d)), g);
+  }
+};
+
+}  // namespace tapegrad::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,239 @@
+#include "autograd/kernels/gemm.h"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "autograd/kernels/gemm_small.h"
+#include "autograd/kernels/parallel.h"
+
+// Only OpenBLAS has it; the reference stays null with another CBLAS.
+extern "C" void openblas_set_num_threads(int threads) __attribute__((weak));
+
+namespace tapegrad::kernels {
+namespace {
+
+// Multiply-adds below which a product runs on one thread, and those that a piece of a larger one has.
+constexpr int64_t kParallelCost = int64_t{1} << 22;
+constexpr int64_t kPieceCost = int64_t{1} << 20;
+// The same for matrix-vector products, which wait for memory.
+constexpr int64_t kParallelElements = int64_t{1} << 21;
+constexpr int64_t kPieceElements = int64_t{1} << 18;
+
+const char* offset(DType dtype, const void* p, int64_t elements) {
+  return static_cast<const char*>(p) + elements * static_cast<int64_t>(element_size(dtype));
+}
+char* offset(DType dtype, void* p, int64_t elements) {
+  return static_cast<char*>(p) + elements * static_cast<int64_t>(element_size(dtype));
+}
+
+// One matrix of the batch.
+struct Matrices {
+  const char *a, *b;
+  char* c;
+};
+Matrices matrices(DType dtype, const Gemm& g, const void* a, const void* b, void* c, int64_t i) {
+  return {offset(dtype, a, i * g.stride_a), offset(dtype, b, i * g.stride_b), offset(dtype, c, i * g.stride_c)};
+}
+
+// Cuts [0, size) into `count` nearly equal pieces at multiples of `unit` and gives the start of piece i.
+int64_t cut(int64_t size, int64_t count, int64_t unit, int64_t i) {
+  return i == count ? size : size * i / count / unit * unit;
+}
+
+// ---- no multiplication at all ----
+
+void fill(DType dtype, const Gemm& g, const void* bias, void* c) {
+  const size_t row = static_cast<size_t>(g.n) * element_size(dtype);
+  for (int64_t i = 0; i < g.batch; ++i) {
+    for (int64_t r = 0; r < g.m; ++r) {
+      char* to = offset(dtype, c, i * g.stride_c + r * g.n);
+      if (bias == nullptr) {
+        std::memset(to, 0, row);
+      } else {
+        std::memcpy(to, bias, row);
+      }
+    }
+  }
+}
+
+// ---- vectors ----
+
+// body(matrix of the batch, begin, end) over pieces of [0, count) that each read about kPieceElements.
+template <class F>
+void over_pieces(const Gemm& g, int64_t count, int64_t each, int64_t unit, F&& body) {
+  const int64_t all = count * each * g.batch;
+  const int64_t piece = std::max(unit, kPieceElements / each / unit * unit);
+  const int64_t pieces = (count + piece - 1) / piece;
+  const auto run = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = i % pieces * piece;
+      body(i / pieces, at, std::min(at + piece, count));
+    }
+  };
+  if (all < kParallelElements) {
+    run(0, pieces * g.batch);
+  } else {
+    parallel_for(pieces * g.batch, std::max<int64_t>(1, kPieceElements / (std::min(piece, count) * each)), run);
+  }
+}
+
+void product_with_vector(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
+  const bool row = g.m == 1;  // the vector is a and the bias has an element per column
+  const int64_t count = row ? g.n : g.m;
+  const int64_t bias_step = row ? 1 : 0;
+  const bool by_rows = row ? g.transpose_b : !g.transpose_a;
+  const auto run = [&](int64_t i, int64_t begin, int64_t end) {
+    const Matrices of = matrices(dtype, g, a, b, c, i);
+    const char *matrix = row ? of.b : of.a, *vector = row ? of.a : of.b;
+    if (by_rows) {
+      dot_rows(dtype, matrix, g.k, vector, bias, bias_step, of.c, begin, end);
+    } else {
+      add_rows(dtype, matrix, g.k, count, vector, bias, bias_step, of.c, begin, end);
+    }
+  };
+  over_pieces(g, count, g.k, by_rows ? 4 : 1024, run);
+}
+
+void product_of_vectors(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
+  over_pieces(g, g.m, g.n, 1, [&](int64_t i, int64_t begin, int64_t end) {
+    const Matrices of = matrices(dtype, g, a, b, c, i);
+    outer_product(dtype, of.a, of.b, bias, g.n, of.c, begin, end);
+  });
+}
+
+// ---- matrices ----
+
+// Where packing whole operands, as a BLAS does, does not pay.
+bool is_small(DType dtype, const Gemm& g) {
+  constexpr int64_t kBlasLimit = std::numeric_limits<int>::max();
+  if (std::max({g.m, g.n, g.k}) > kBlasLimit) return true;
+  // Columns of a are read in place, so a has to stay in the cache.
+  const bool scattered = g.transpose_a && g.m * g.k * static_cast<int64_t>(element_size(dtype)) > (int64_t{1} << 16);
+  if (scattered) return false;
+  return g.n <= 16 || g.k <= 16 || g.m * g.n * g.k <= (int64_t{1} << 21);
+}
+
+void small_product(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
+  if (g.m * g.n * g.k * g.batch < kParallelCost) {
+    for (int64_t i = 0; i < g.batch; ++i) {
+      const Matrices of = matrices(dtype, g, a, b, c, i);
+      gemm_small(dtype, g, {0, g.m, 0, g.n}, of.a, of.b, bias, of.c);
+    }
+    return;
+  }
+  const int64_t across = std::max<int64_t>(1, g.n / 256);
+  const int64_t width = std::max<int64_t>(1, g.n / across);
+  const int64_t down = std::clamp<int64_t>(g.m * width * g.k / kPieceCost, 1, (g.m + 11) / 12);
+  const int64_t parts = across * down;
+  const int64_t grain = std::max<int64_t>(1, kPieceCost * parts / (g.m * g.n * g.k));
+  parallel_for(parts * g.batch, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Matrices of = matrices(dtype, g, a, b, c, i / parts);
+      const int64_t x = i % parts % across, y = i % parts / across;
+      const GemmPart part{cut(g.m, down, 12, y), cut(g.m, down, 12, y + 1), cut(g.n, across, kGemmColumns, x),
+                          cut(g.n, across, kGemmColumns, x + 1)};
+      gemm_small(dtype, g, part, of.a, of.b, bias, of.c);
+    }
+  });
+}
+
+void blas(DType dtype, const Gemm& g, const GemmPart& tile, const Matrices& of, const void* bias) {
+  const int rows = static_cast<int>(tile.row_end - tile.row), columns = static_cast<int>(tile.column_end - tile.column);
+  const int k = static_cast<int>(g.k), n = static_cast<int>(g.n);
+  const int a_row = static_cast<int>(g.transpose_a ? g.m : g.k), b_row = static_cast<int>(g.transpose_b ? g.k : g.n);
+  const CBLAS_TRANSPOSE op_a = g.transpose_a ? CblasTrans : CblasNoTrans;
+  const CBLAS_TRANSPOSE op_b = g.transpose_b ? CblasTrans : CblasNoTrans;
+  const char* a = offset(dtype, of.a, g.transpose_a ? tile.row : tile.row * g.k);
+  const char* b = offset(dtype, of.b, g.transpose_b ? tile.column * g.k : tile.column);
+  char* c = offset(dtype, of.c, tile.row * g.n + tile.column);
+  if (bias != nullptr) {
+    const char* from = offset(dtype, bias, tile.column);
+    for (int64_t r = 0; r < rows; ++r) {
+      std::memcpy(offset(dtype, c, r * g.n), from, static_cast<size_t>(columns) * element_size(dtype));
+    }
+  }
+  const float beta = bias != nullptr ? 1.0f : 0.0f;
+  if (dtype == DType::float32) {
+    cblas_sgemm(CblasRowMajor, op_a, op_b, rows, columns, k, 1.0f, reinterpret_cast<const float*>(a), a_row,
+                reinterpret_cast<const float*>(b), b_row, beta, reinterpret_cast<float*>(c), n);
+  } else {
+    cblas_dgemm(CblasRowMajor, op_a, op_b, rows, columns, k, 1.0, reinterpret_cast<const double*>(a), a_row,
+                reinterpret_cast<const double*>(b), b_row, static_cast<double>(beta), reinterpret_cast<double*>(c), n);
+  }
+}
+
+void large_product(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
+  static const bool single = [] {
+    if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
+    return true;
+  }();
+  static_cast<void>(single);
+  // Each tile packs its operands anew: tall products are cut across their rows, others across their columns.
+  const bool cuttable = g.m * g.n * g.k >= kParallelCost;
+  const int64_t down = !cuttable || g.m < 512 ? 1 : std::min<int64_t>((g.m + 128) / 256, std::max<int64_t>(4, g.m / 512));
+  int64_t across = !cuttable || down > 1 ? 1 : std::max<int64_t>(1, (g.n + 128) / 256);
+  if (across > 2) across += across % 2;
+  const int64_t tiles = down * across;
+  const auto run = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t x = i % tiles % across, y = i % tiles / across;
+      const GemmPart tile{cut(g.m, down, 16, y), cut(g.m, down, 16, y + 1), cut(g.n, across, 16, x),
+                          cut(g.n, across, 16, x + 1)};
+      blas(dtype, g, tile, matrices(dtype, g, a, b, c, i / tiles), bias);
+    }
+  };
+  parallel_for(tiles * g.batch, 1, run);
+}
+
+}  // namespace
+
+void gemm(DType dtype, const Gemm& shape, const void* a, const void* b, const void* bias, void* c) {
+  Gemm g = shape;
+  if (g.m <= 0 || g.n <= 0 || g.batch <= 0) return;
+  if (g.k <= 0) return fill(dtype, g, bias, c);
+  // Samples that share b follow each other like the rows of one matrix.
+  if (g.batch > 1 && g.stride_b == 0 && !g.transpose_a && g.stride_a == g.m * g.k && g.stride_c == g.m * g.n) {
+    g.m *= g.batch;
+    g.batch = 1;
+  }
+  if (g.m == 1 || g.n == 1) return product_with_vector(dtype, g, a, b, bias, c);
+  if (g.k == 1) return product_of_vectors(dtype, g, a, b, bias, c);
+  if (is_small(dtype, g)) return small_product(dtype, g, a, b, bias, c);
+  large_product(dtype, g, a, b, bias, c);
+}
+
+namespace {
+
+template <class T>
+void reference(const Gemm& g, const T* a, const T* b, const T* bias, T* c) {
+  for (int64_t i = 0; i < g.m; ++i) {
+    for (int64_t j = 0; j < g.n; ++j) {
+      double sum = bias == nullptr ? 0.0 : static_cast<double>(bias[j]);
+      for (int64_t p = 0; p < g.k; ++p) {
+        sum += static_cast<double>(g.transpose_a ? a[p * g.m + i] : a[i * g.k + p]) *
+               static_cast<double>(g.transpose_b ? b[j * g.k + p] : b[p * g.n + j]);
+      }
+      c[i * g.n + j] = static_cast<T>(sum);
+    }
+  }
+}
+
+}  // namespace
+
+void gemm_reference(DType dtype, const Gemm& shape, const void* a, const void* b, const void* bias, void* c) {
+  for (int64_t i = 0; i < shape.batch; ++i) {
+    const Matrices of = matrices(dtype, shape, a, b, c, i);
+    if (dtype == DType::float32) {
+      reference(shape, reinterpret_cast<const float*>(of.a), reinterpret_cast<const float*>(of.b),
+                static_cast<const float*>(bias), reinterpret_cast<float*>(of.c));
+    } else {
+      reference(shape, reinterpret_cast<const double*>(of.a), reinterpret_cast<const double*>(of.b),
+                static_cast<const double*>(bias), reinterpret_cast<double*>(of.c));
+    }
+  }
+}
+
+}  // namespace tapegrad::kernels

@@ -1,0 +1,6 @@
+#pragma once
+
+// Data sets: IDX files and batches.
+
+#include "nn/data/batches.h"
+#include "nn/data/idx.h"

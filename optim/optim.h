@@ -1,0 +1,7 @@
+#pragma once
+
+// Everything of the optimisers, and the engine beneath them.
+
+#include "autograd/autograd.h"
+#include "optim/schedule.h"
+#include "optim/sgd.h"

@@ -1,0 +1,171 @@
+// Every differentiable op of the registry over all of its float64 samples: first and second derivatives against
+// finite differences with an error bar.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+#include <string>
+
+#include "tests/support/op_function.h"
+
+using namespace tapegrad;
+using namespace tapegrad::testing;
+
+namespace {
+
+struct Checked {
+  size_t entries = 0;
+  size_t nonzero = 0;
+  std::set<int> operands;          // those whose derivative was compared
+  std::set<int> nonzero_operands;  // those with a derivative other than 0
+};
+
+// Runs the check of one sample and adds to the counts.
+template <class F>
+void check(const OpFunction& f, size_t number, const F& function, const GradcheckOptions& options, Checked& checked) {
+  const std::string text = f.text(number);
+  try {
+    const Report report = gradcheck(function, f.variables(), options);
+    CHECK_MESSAGE(report.ok(), text << ": " << std::string(report.text()));
+    for (const CheckedEntry& entry : report.entries()) {
+      const int operand = f.operand(static_cast<size_t>(entry.input));
+      ++checked.entries;
+      checked.operands.insert(operand);
+      if (entry.gradient == 0) continue;
+      ++checked.nonzero;
+      checked.nonzero_operands.insert(operand);
+    }
+  } catch (const Error& error) {
+    FAIL_CHECK(text << " threw " << error.what());
+  }
+}
+
+// There is no derivative to compare, but its shape must be right and the sweep must run.
+void check_empty(const OpFunction& f, size_t number) {
+  INFO(f.text(number));
+  if (f.variables().empty()) return;
+  Tape tape;
+  const std::vector<Tensor> x = watch_all(tape, f.variables());
+  const std::vector<Tensor> g = gradients_of(tape, f, x, 1, false);
+  for (size_t v = 0; v < x.size(); ++v) {
+    CHECK(g[v].shape() == x[v].shape());
+    CHECK(g[v].dtype() == x[v].dtype());
+  }
+}
+
+bool has_output(const OpFunction& f) { return f.joined(f.variables()).numel() > 0; }
+
+}  // namespace
+
+TEST_CASE("autograd/registry_gradients: an op has a VJP or says why not") {
+  for (const Op* op : all_ops()) {
+    INFO(std::string(op->name));
+    CHECK((op->vjp == nullptr) == (op->flags.non_differentiable != nullptr));
+    CHECK(bool(op->shape));
+    CHECK(bool(op->cost));
+    CHECK(bool(op->samples));
+    CHECK_FALSE(op->doc.empty());
+    CHECK(find_op(op->name) == op);  // names are unique
+  }
+}
+
+TEST_CASE("autograd/registry_gradients: gradients agree with finite differences") {
+  for (const Op* op : all_ops()) {
+    if (op->vjp == nullptr) continue;
+    const Samples samples = samples_of(*op);
+    Checked checked;
+    std::set<int> floating;
+    for (size_t i = 0; i < samples.samples().size(); ++i) {
+      const OpFunction f(*op, samples.samples()[i]);
+      for (size_t v = 0; v < f.variables().size(); ++v) floating.insert(f.operand(v));
+      if (f.elements() == 0 || !has_output(f)) {
+        check_empty(f, i);
+        continue;
+      }
+      check(f, i, [&](std::span<const Tensor> x) { return f.joined(x); }, {}, checked);
+    }
+    INFO(std::string(op->name));
+    CHECK(checked.entries > 0);
+    CHECK(checked.operands == floating);
+    // A derivative that is 0 everywhere proves nothing, unless the op says that it is.
+    CHECK((checked.nonzero > 0) == !op->flags.zero_gradient);
+    if (!op->flags.zero_gradient && !op->flags.jump) CHECK(checked.nonzero_operands == floating);
+  }
+}
+
+TEST_CASE("autograd/registry_gradients: second derivatives agree with finite differences") {
+  for (const Op* op : all_ops()) {
+    if (op->vjp == nullptr) continue;
+    const Samples samples = samples_of(*op);
+    Checked checked;
+    for (size_t i = 0; i < samples.samples().size(); ++i) {
+      const OpFunction f(*op, samples.samples()[i]);
+      if (f.elements() == 0 || !has_output(f)) continue;
+      check(f, i, [&](std::span<const Tensor> x) { return gradient_function(f, x, 5); }, {.max_entries = 24}, checked);
+    }
+    INFO(std::string(op->name));
+    CHECK(checked.entries > 0);
+  }
+}
+
+TEST_CASE("autograd/registry_gradients: the second-order check sees nonlinearity") {
+  // What would be 0 if the check were vacuous: these ops bend.
+  for (const char* name : {"mul", "div", "pow", "square", "exp", "log", "sqrt", "tanh", "sigmoid", "logsumexp", "softmax",
+                           "log_softmax", "matmul", "linear", "mse_loss", "cross_entropy", "tanh_backward",
+                           "sigmoid_backward", "pow_backward_x", "pow_backward_p", "softmax_backward"}) {
+    const Op* op = find_op(name);
+    INFO(name);
+    REQUIRE(op != nullptr);
+    const Samples samples = samples_of(*op);
+    Checked checked;
+    for (size_t i = 0; i < samples.samples().size(); ++i) {
+      const OpFunction f(*op, samples.samples()[i]);
+      if (f.elements() == 0 || f.elements() > 30 || !has_output(f)) continue;
+      check(f, i, [&](std::span<const Tensor> x) { return gradient_function(f, x, 5); }, {.max_entries = 4}, checked);
+    }
+    CHECK(checked.nonzero > 0);
+  }
+}
+
+namespace {
+
+// Samples whose operands have shapes that differ in the registry, so that sharing needs a case of its own.
+std::vector<Sample> shared_extras(const Op& op, Samples& draw) {
+  const auto options = draw.samples().empty() ? OptionsBox() : draw.samples()[0].options;
+  auto sample = [&](std::vector<Tensor> inputs) { return Sample{std::move(inputs), options}; };
+  if (op.name == "cat") {
+    const Tensor x = draw.normal({3});
+    return {sample({x, x})};
+  }
+  if (op.name == "index_add" || op.name == "scatter_add") {
+    // The options of the first sample: dim 0.
+    const Sample& first = draw.samples()[op.name == "index_add" ? 0 : 1];
+    return {{{draw.normal({4}), tensor({2, 0, 2, 1}), draw.normal({4})}, first.options}};
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("autograd/registry_gradients: one tensor in two operands collects both contributions") {
+  // cross_entropy_backward takes one g for each row of logits, so no shape fits both.
+  const std::set<std::string_view> cannot_share = {"cross_entropy_backward"};
+  for (const Op* op : all_ops()) {
+    if (op->vjp == nullptr) continue;
+    Samples samples = samples_of(*op);
+    std::vector<Sample> cases = samples.samples();
+    for (Sample& extra : shared_extras(*op, samples)) cases.push_back(extra);
+    Checked checked;
+    bool several = false;
+    for (size_t i = 0; i < cases.size(); ++i) {
+      several |= OpFunction(*op, cases[i]).variables().size() > 1;
+      const OpFunction f(*op, cases[i], /*repeated=*/true);
+      if (!f.shares() || f.elements() == 0 || !has_output(f)) continue;
+      check(f, i, [&](std::span<const Tensor> x) { return f.joined(x); }, {.max_entries = 24}, checked);
+    }
+    INFO(std::string(op->name));
+    if (several && !cannot_share.contains(op->name)) CHECK(checked.entries > 0);
+  }
+}

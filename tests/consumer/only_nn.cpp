@@ -1,0 +1,3 @@
+#include <nn/nn.h>
+
+int main() {}
