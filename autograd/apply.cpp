@@ -45,9 +45,13 @@ CallSite::~CallSite() { t_state.site = saved_; }
 class Invocation {
  public:
   Invocation(const Op& op, std::span<const Arg> args, OptionsRef options) {
-    while (!args.empty() && args.back().kind() == Arg::Kind::none) args = args.first(args.size() - 1);
+    // Trailing operands may be left out; an op of any number of operands has none to leave out.
+    while (op.max_inputs >= 0 && !args.empty() && args.back().kind() == Arg::Kind::none) {
+      args = args.first(args.size() - 1);
+    }
     call_.op_ = &op;
     call_.options_ = options;
+    if (options.type != op.options) default_options(op);
     call_.where_ = t_state.site.file != nullptr || args.empty() ? t_state.site : args[0].where();
     call_.args_ = args.data();
     call_.inputs_ = static_cast<int>(args.size());
@@ -89,17 +93,28 @@ class Invocation {
   int outputs() const { return call_.outputs_; }
 
  private:
+  void default_options(const Op& op);
   void resolve();
   void resolve_literals();
   void check_tape(const Body& body, int i);
   void record();
 
   Call call_;
+  OptionsBox defaults_;
   const Body* in_[kInlineInputs];
   LiteralBody literals_[2];
   LiteralBody* more_literals_ = nullptr;
   bool tracked_ = false;
 };
+
+// No options stand for the default ones.
+void Invocation::default_options(const Op& op) {
+  if (call_.options_.type != nullptr) {
+    raise<ArgumentError>("[{}] was given the options of another op{}", op.name, location(call_.where_));
+  }
+  defaults_ = OptionsBox(op.options);
+  call_.options_ = defaults_.ref();
+}
 
 void Invocation::resolve() {
   TapeImpl* tape = t_state.tape;
@@ -316,29 +331,34 @@ int Call::dim(int64_t dim, int rank) const {
 
 namespace {
 
-std::string word(const Call& call, std::string_view what, std::span<const Body* const> in) {
-  std::string text = fmt::format("[{}] {}", call.op().name, what);
-  for (size_t i = 0; i < in.size(); ++i) {
-    text += i == 0 ? " — " : ", ";
-    text += fmt::format("{}: {}", operand_name(call.op(), static_cast<int>(i)),
-                        in[i] != nullptr ? describe(*in[i]) : "undefined");
-  }
-  return text + location(call.where());
+std::string describe_operand(const Arg& arg, const Body* body) {
+  if (arg.kind() == Arg::Kind::integer) return fmt::format("{}", arg.integer());
+  if (arg.kind() == Arg::Kind::real) return fmt::format("{}", arg.real());
+  return body != nullptr ? describe(*body) : "undefined";
 }
 
 }  // namespace
 
+std::string Call::word(std::string_view what) const {
+  std::string text = fmt::format("[{}] {}", op_->name, what);
+  for (int i = 0; i < inputs_; ++i) {
+    text += i == 0 ? " — " : ", ";
+    text += fmt::format("{}: {}", operand_name(*op_, i), describe_operand(args_[i], in_[i]));
+  }
+  return text + location(where_);
+}
+
 void Call::shape_error(std::string_view what) const {
-  throw ShapeError(word(*this, what, {in_, static_cast<size_t>(inputs_)}));
+  throw ShapeError(word(what));
 }
 void Call::dtype_error(std::string_view what) const {
-  throw DTypeError(word(*this, what, {in_, static_cast<size_t>(inputs_)}));
+  throw DTypeError(word(what));
 }
 void Call::index_error(std::string_view what) const {
-  throw IndexError(word(*this, what, {in_, static_cast<size_t>(inputs_)}));
+  throw IndexError(word(what));
 }
 void Call::argument_error(std::string_view what) const {
-  throw ArgumentError(word(*this, what, {in_, static_cast<size_t>(inputs_)}));
+  throw ArgumentError(word(what));
 }
 
 void Call::require_floating(int i) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <iosfwd>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -101,6 +102,7 @@ class TAPEGRAD_API Call {
   friend class Invocation;
   Call() = default;
   void push(detail::Body* body);
+  std::string word(std::string_view what) const;
 
   const Op* op_;
   OptionsRef options_;

@@ -77,7 +77,8 @@ struct Pow {
   static auto df(auto x, auto p, auto y) {
     // At p = 0 and x = 0 the slope is 0, and at x = 0, p ≥ 0 the log is not looked at: chosen, never multiplied away.
     if constexpr (I == 0) {
-      return where(eq(p, 0.0), where(eq(x, 0.0), p, p / x), p * pow(x, p - 1.0));
+      auto slope = p * pow(x, p - 1.0);
+      return where(eq(x, 0.0), where(eq(p, 0.0), p, slope), slope);
     } else {
       auto slope = y * log(x);
       return where(eq(x, 0.0), where(p >= 0.0, x, slope), slope);

@@ -32,7 +32,7 @@ Tensor Gradients::operator[](const CellRef& x) const {
 Tensor Gradients::operator[](const Tensor& x) const {
   if (const Tensor* gradient = find(x)) return *gradient;
   raise<GraphError>("[gradients] {} took no part in the result, or was not watched; get_or_zeros gives zeros",
-                    describe(*x.handle()));
+                    x.defined() ? describe(*x.handle()) : "an undefined tensor");
 }
 
 Tensor Gradients::get_or_zeros(const CellRef& x) const {

@@ -98,9 +98,11 @@ TAPEGRAD_API Tensor expand(const Arg& x, const Shape& shape);
 TAPEGRAD_API Tensor slice(const Arg& x, int64_t dim, std::optional<int64_t> start = {},
                           std::optional<int64_t> end = {}, int64_t step = 1);  // Python's rule
 TAPEGRAD_API Tensor select(const Arg& x, int64_t dim, int64_t index);
-TAPEGRAD_API Tensor cat(std::span<const Tensor> tensors, int64_t dim = 0);
-inline Tensor cat(std::initializer_list<Tensor> tensors, int64_t dim = 0) {
-  return cat(std::span<const Tensor>(tensors.begin(), tensors.size()), dim);
+TAPEGRAD_API Tensor cat(std::span<const Tensor> tensors, int64_t dim = 0, const char* file = __builtin_FILE(),
+                        int line = __builtin_LINE());
+inline Tensor cat(std::initializer_list<Tensor> tensors, int64_t dim = 0, const char* file = __builtin_FILE(),
+                  int line = __builtin_LINE()) {
+  return cat(std::span<const Tensor>(tensors.begin(), tensors.size()), dim, file, line);
 }
 
 // ---- indexing; index is int64, its entries within the size along dim (IndexError otherwise) ----

@@ -13,6 +13,10 @@ OptionsBox::OptionsBox(OptionsRef from) : type_(from.type) {
   type_->copy(data_, from.data);
 }
 
+OptionsBox::OptionsBox(const OptionsType* type) : data_(detail::pool_allocate(type->size)), type_(type) {
+  type_->construct(data_);
+}
+
 OptionsBox& OptionsBox::operator=(OptionsBox other) noexcept {
   std::swap(data_, other.data_);
   std::swap(type_, other.type_);

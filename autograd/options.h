@@ -90,6 +90,8 @@ class TAPEGRAD_API OptionsBox {
  public:
   OptionsBox() = default;
   OptionsBox(OptionsRef from);
+  // The default ones of a type.
+  explicit OptionsBox(const OptionsType* type);
   OptionsBox(const OptionsBox& other) : OptionsBox(other.ref()) {}
   OptionsBox(OptionsBox&& other) noexcept : data_(other.data_), type_(other.type_) { other.data_ = nullptr; }
   OptionsBox& operator=(OptionsBox other) noexcept;

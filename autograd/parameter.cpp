@@ -53,8 +53,8 @@ CellRef::~CellRef() {
   delete cell_;
 }
 
-uint64_t CellRef::id() const { return cell_->id; }
-uint64_t CellRef::version() const { return cell_->version; }
+uint64_t CellRef::id() const { return cell_ != nullptr ? cell_->id : 0; }
+uint64_t CellRef::version() const { return cell_ != nullptr ? cell_->version : 0; }
 Tensor CellRef::value() const {
   if (cell_ == nullptr) raise<ArgumentError>("an undefined parameter or buffer was used");
   return cell_->value;

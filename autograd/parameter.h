@@ -26,7 +26,7 @@ class TAPEGRAD_API CellRef {
   ~CellRef();
 
   bool defined() const { return cell_ != nullptr; }
-  // Process-wide unique, never reused.
+  // Process-wide unique, never reused; 0 for an undefined handle.
   uint64_t id() const;
   // Counts the assignments so far.
   uint64_t version() const;

@@ -226,7 +226,7 @@ consteval Op make_op() {
     result.name = T::kName;
     result.doc = "g times the derivative of the formula";
     result.operands = T::kArity == 1 ? std::span(T::kOperands[0], 3) : std::span(T::kOperands[1], 5);
-    result.primal = T::primal();
+    result.primal = T::reads_y() ? T::primal() : nullptr;
     fill_pointwise<T>(result, T::kArity + 1 + (T::reads_y() ? 1 : 0));
   } else if constexpr (requires(Block<double> b) { T::f(b); } || requires(Block<double> b) { T::f(b, b); } ||
                        requires(Block<double> b) { T::f(b, b, b); }) {

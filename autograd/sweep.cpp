@@ -31,6 +31,7 @@ Sweep::~Sweep() {
 }
 
 void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
+  if (!y.defined()) raise<ArgumentError>("[gradient] an undefined tensor given");
   const Body& body = *y.handle();
   if (body.tape != tape_.serial || !tape_.values[body.value].tracked) {
     if (tape_.leaves.empty() && tape_.watched.empty()) {
@@ -74,6 +75,7 @@ void Sweep::check_versions() const {
 
 Gradients Sweep::run() {
   check_versions();
+  tape_.freed = consume_;  // also if a rule throws on the way
   for (size_t r = records_; r-- > 0;) {
     const Record& record = tape_.records[r];
     if (reached(record)) {
@@ -104,7 +106,6 @@ Gradients Sweep::run() {
   };
   for (const detail::Leaf& leaf : tape_.leaves) take(leaf.value, leaf.cell);
   for (uint32_t value : tape_.watched) take(value, CellRef());
-  if (consume_) tape_.freed = true;
   return gradients;
 }
 
@@ -197,6 +198,10 @@ void Vjp::add(int i, Tensor contribution) {
   if (!needs(i)) return;
   const uint32_t value = record_->inputs[i];
   const Body& x = body_of(sweep_.tape_, value);
+  if (!contribution.defined()) {
+    raise<GraphError>("[{}] its VJP gave an undefined tensor for operand {}{}", op().name, operand_name(op(), i),
+                      location(record_->where));
+  }
   const Body& c = *contribution.handle();
   if (c.dtype != x.dtype) {
     raise<GraphError>("[{}] its VJP gave {} for operand {}, which is {}{}", op().name, describe(c),

@@ -13,7 +13,17 @@
 
 namespace tapegrad {
 
-class Tensor;
+// An index between square brackets, with the source line it was written on.
+struct Index {
+  template <class T>
+    requires std::is_integral_v<T>
+  Index(T i, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+      : value(static_cast<int64_t>(i)), file(file), line(line) {}
+
+  int64_t value;
+  const char* file;
+  int line;
+};
 
 namespace detail {
 
@@ -123,7 +133,7 @@ class TAPEGRAD_API Tensor {
 
   // The i-th entry along the first dimension, with that dimension dropped; negative i counts from the end.
   // Recorded like any op. Throws IndexError.
-  Tensor operator[](int64_t i) const;
+  Tensor operator[](Index i) const;
 
   // The same elements as a constant: no gradient crosses.
   Tensor detach() const;

@@ -1,5 +1,5 @@
-// Trains a fully connected net on Fashion-MNIST: the main job of `./run train`. Exit status 0; 1 when the gradient
-// check fails or the loss is no longer a number; 2 for a bad option or file.
+// Trains a fully connected net on Fashion-MNIST: the main job of `./run train`. Exit status 0; 1 when the
+// gradient check fails or the loss is no longer a number; 2 for a bad option or file.
 
 #include <algorithm>
 #include <cerrno>
@@ -56,7 +56,8 @@ double train_epoch(const nn::FeedForward& net, optim::SGD& sgd, const nn::Batche
     if (!std::isfinite(loss.item())) return NAN;
     total += loss.item() * static_cast<double>(labels.size(0));
     samples += labels.size(0);
-    progress.step(epoch, ++step, total / static_cast<double>(samples), static_cast<double>(samples) / clock.seconds());
+    progress.step(epoch, ++step, total / static_cast<double>(samples),
+                  static_cast<double>(samples) / clock.seconds());
   }
   return total / static_cast<double>(samples);
 }
@@ -67,12 +68,12 @@ int run(const Options& options) {
   const nn::Dataset train = load(options, true), test = load(options, false);
   const int64_t pixels = train.images.size(1);
   if (test.images.size(1) != pixels) {
-    throw FormatError(fmt::format("{}: {} pixels in training images but {} in test images", options.data, pixels,
-                                  test.images.size(1)),
+    throw FormatError(fmt::format("{}: {} pixels in training images but {} in test images", options.data,
+                                  pixels, test.images.size(1)),
                       8);
   }
-  say("data: {} training and {} test samples of {} pixels from {} ({:.1f} s)\n", train.size(), test.size(), pixels,
-        options.data, loading.seconds());
+  say("data: {} training and {} test samples of {} pixels from {} ({:.1f} s)\n", train.size(), test.size(),
+      pixels, options.data, loading.seconds());
   History history(options.out);
 
   std::vector<int64_t> sizes = options.layers;
@@ -84,11 +85,11 @@ int run(const Options& options) {
   Rng rng{options.seed};
   const nn::FeedForward net{sizes, activations, rng, options.init};
   say("net: {} ({}, {}), {} parameters; {} threads\n", fmt::join(sizes, " → "), options.activation.name,
-        options.init.name, count_parameters(net), num_threads());
+      options.init.name, count_parameters(net), num_threads());
 
   const int64_t few = std::min(kCheckedSamples, train.size());
-  const GradientCheck check =
-      check_gradients(net, sizes, activations, slice(train.images, 0, 0, few), slice(train.labels, 0, 0, few));
+  const GradientCheck check = check_gradients(net, sizes, activations, slice(train.images, 0, 0, few),
+                                              slice(train.labels, 0, 0, few));
   say("{}\n", check.text);
   if (!check.ok) return 1;
 
@@ -109,9 +110,10 @@ int run(const Options& options) {
     }
     score = evaluate(net, test);
     history.append({epoch, loss, score.loss, score.accuracy, rate, clock.seconds()});
-    say("epoch {}/{}: train loss {:.4f}, test loss {:.4f}, test accuracy {:.2f} %, {:.1f} s, {:.0f} samples/s\n", epoch,
-          options.epochs, loss, score.loss, 100 * score.accuracy, clock.seconds() - begin,
-          static_cast<double>(train.size()) / trained);
+    say("epoch {}/{}: train loss {:.4f}, test loss {:.4f}, test accuracy {:.2f} %, {:.1f} s, {:.0f} "
+        "samples/s\n",
+        epoch, options.epochs, loss, score.loss, 100 * score.accuracy, clock.seconds() - begin,
+        static_cast<double>(train.size()) / trained);
   }
   say("trained in {:.1f} s; history in {}\n", clock.seconds(), history.path());
   say("weights: {:016x}\n", fingerprint(parameters(net)));

@@ -75,18 +75,18 @@ template <>
 struct Formula<Lane::pow_backward_x> {
   template <class T>
   static T scalar(T g, T x, T p) {
-    const T df = slope(x, p);
+    // In double also for float, whose powers next to the result may be denormal where it is not.
+    const T df = static_cast<T>(slope(static_cast<double>(x), static_cast<double>(p)));
     return g == 0 && !std::isfinite(df) ? T{0} : g * df;
   }
 
  private:
-  template <class T>
-  static T slope(T x, T p) {
+  static double slope(double x, double p) {
     if (p == 0) return 0;
-    const T less = p - 1;
-    const T df = p * std::pow(x, less);
+    const double less = p - 1;
+    const double df = p * std::pow(x, less);
     // What p − 1 lost by rounding counts in the exponent.
-    const T lost = std::abs(p) < 1 ? p - (less + 1) : (p - less) - 1;
+    const double lost = std::abs(p) < 1 ? p - (less + 1) : (p - less) - 1;
     return lost != 0 && x > 0 && std::isfinite(x) && std::isfinite(df) ? df + df * (lost * std::log(x)) : df;
   }
 };

@@ -43,9 +43,26 @@ int64_t cut(int64_t size, int64_t count, int64_t unit, int64_t i) {
   return i == count ? size : size * i / count / unit * unit;
 }
 
-// ---- no multiplication at all ----
+// ---- next to nothing ----
 
-void fill(DType dtype, const Gemm& g, const void* bias, void* c) {
+// Where choosing a better kernel takes longer than the product.
+constexpr int64_t kTinyCost = 48;
+
+template <class T>
+void tiny(const Gemm& g, const T* a, const T* b, const T* bias, T* c) {
+  const int64_t a_row = g.transpose_a ? 1 : g.k, a_k = g.transpose_a ? g.m : 1;
+  const int64_t b_column = g.transpose_b ? g.k : 1, b_k = g.transpose_b ? 1 : g.n;
+  for (int64_t i = 0; i < g.m; ++i, a += a_row) {
+    const T* column = b;
+    for (int64_t j = 0; j < g.n; ++j, column += b_column) {
+      T sum = bias == nullptr ? T{0} : bias[j];
+      for (int64_t p = 0; p < g.k; ++p) sum += a[p * a_k] * column[p * b_k];
+      *c++ = sum;
+    }
+  }
+}
+
+__attribute__((noinline)) void fill(DType dtype, const Gemm& g, const void* bias, void* c) {
   const size_t row = static_cast<size_t>(g.n) * element_size(dtype);
   for (int64_t i = 0; i < g.batch; ++i) {
     for (int64_t r = 0; r < g.m; ++r) {
@@ -61,47 +78,59 @@ void fill(DType dtype, const Gemm& g, const void* bias, void* c) {
 
 // ---- vectors ----
 
-// body(matrix of the batch, begin, end) over pieces of [0, count) that each read about kPieceElements.
+// Calls body(matrix of the batch, begin, end) until each matrix's [0, count) is done, of which each element reads
+// `each` others; in pieces at multiples of `unit`, on all threads.
 template <class F>
-void over_pieces(const Gemm& g, int64_t count, int64_t each, int64_t unit, F&& body) {
-  const int64_t all = count * each * g.batch;
+__attribute__((noinline)) void over_pieces(const Gemm& g, int64_t count, int64_t each, int64_t unit, F&& body) {
   const int64_t piece = std::max(unit, kPieceElements / each / unit * unit);
   const int64_t pieces = (count + piece - 1) / piece;
-  const auto run = [&](int64_t begin, int64_t end) {
+  const int64_t grain = std::max<int64_t>(1, kPieceElements / (std::min(piece, count) * each));
+  parallel_for(pieces * g.batch, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t at = i % pieces * piece;
       body(i / pieces, at, std::min(at + piece, count));
     }
-  };
-  if (all < kParallelElements) {
-    run(0, pieces * g.batch);
-  } else {
-    parallel_for(pieces * g.batch, std::max<int64_t>(1, kPieceElements / (std::min(piece, count) * each)), run);
-  }
+  });
 }
 
-void product_with_vector(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
-  const bool row = g.m == 1;  // the vector is a and the bias has an element per column
-  const int64_t count = row ? g.n : g.m;
-  const int64_t bias_step = row ? 1 : 0;
-  const bool by_rows = row ? g.transpose_b : !g.transpose_a;
-  const auto run = [&](int64_t i, int64_t begin, int64_t end) {
-    const Matrices of = matrices(dtype, g, a, b, c, i);
+// The parts of a product with a vector, of one matrix of the batch.
+struct WithVector {
+  bool row;            // a is the vector, and the bias has an element per column; else b is
+  bool by_rows;        // the matrix is stored by the rows that meet the vector
+  int64_t count;       // elements of c
+  int64_t bias_step;
+
+  explicit WithVector(const Gemm& g)
+      : row(g.m == 1), by_rows(row ? g.transpose_b : !g.transpose_a), count(row ? g.n : g.m), bias_step(row) {}
+  void run(DType dtype, const Gemm& g, const Matrices& of, const void* bias, int64_t begin, int64_t end) const {
     const char *matrix = row ? of.b : of.a, *vector = row ? of.a : of.b;
     if (by_rows) {
       dot_rows(dtype, matrix, g.k, vector, bias, bias_step, of.c, begin, end);
     } else {
       add_rows(dtype, matrix, g.k, count, vector, bias, bias_step, of.c, begin, end);
     }
-  };
-  over_pieces(g, count, g.k, by_rows ? 4 : 1024, run);
+  }
+};
+
+__attribute__((noinline)) void product_with_vector(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
+  const WithVector product(g);
+  if (product.count * g.k * g.batch >= kParallelElements) {
+    return over_pieces(g, product.count, g.k, product.by_rows ? 4 : 1024, [&](int64_t i, int64_t begin, int64_t end) {
+      product.run(dtype, g, matrices(dtype, g, a, b, c, i), bias, begin, end);
+    });
+  }
+  for (int64_t i = 0; i < g.batch; ++i) {
+    product.run(dtype, g, matrices(dtype, g, a, b, c, i), bias, 0, product.count);
+  }
 }
 
-void product_of_vectors(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
-  over_pieces(g, g.m, g.n, 1, [&](int64_t i, int64_t begin, int64_t end) {
+__attribute__((noinline)) void product_of_vectors(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
+  const auto run = [&](int64_t i, int64_t begin, int64_t end) {
     const Matrices of = matrices(dtype, g, a, b, c, i);
     outer_product(dtype, of.a, of.b, bias, g.n, of.c, begin, end);
-  });
+  };
+  if (g.m * g.n * g.batch >= kParallelElements) return over_pieces(g, g.m, g.n, 1, run);
+  for (int64_t i = 0; i < g.batch; ++i) run(i, 0, g.m);
 }
 
 // ---- matrices ----
@@ -116,7 +145,7 @@ bool is_small(DType dtype, const Gemm& g) {
   return g.n <= 16 || g.k <= 16 || g.m * g.n * g.k <= (int64_t{1} << 21);
 }
 
-void small_product(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
+__attribute__((noinline)) void small_product(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
   if (g.m * g.n * g.k * g.batch < kParallelCost) {
     for (int64_t i = 0; i < g.batch; ++i) {
       const Matrices of = matrices(dtype, g, a, b, c, i);
@@ -165,7 +194,7 @@ void blas(DType dtype, const Gemm& g, const GemmPart& tile, const Matrices& of, 
   }
 }
 
-void large_product(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
+__attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
   static const bool single = [] {
     if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
     return true;
@@ -190,14 +219,25 @@ void large_product(DType dtype, const Gemm& g, const void* a, const void* b, con
 
 }  // namespace
 
-void gemm(DType dtype, const Gemm& shape, const void* a, const void* b, const void* bias, void* c) {
-  Gemm g = shape;
+void gemm(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
+  if (g.batch == 1 && g.m * g.n * g.k <= kTinyCost) {
+    if (dtype == DType::float32) {
+      tiny(g, static_cast<const float*>(a), static_cast<const float*>(b), static_cast<const float*>(bias),
+           static_cast<float*>(c));
+    } else {
+      tiny(g, static_cast<const double*>(a), static_cast<const double*>(b), static_cast<const double*>(bias),
+           static_cast<double*>(c));
+    }
+    return;
+  }
   if (g.m <= 0 || g.n <= 0 || g.batch <= 0) return;
   if (g.k <= 0) return fill(dtype, g, bias, c);
-  // Samples that share b follow each other like the rows of one matrix.
   if (g.batch > 1 && g.stride_b == 0 && !g.transpose_a && g.stride_a == g.m * g.k && g.stride_c == g.m * g.n) {
-    g.m *= g.batch;
-    g.batch = 1;
+    // Samples that share b follow each other like the rows of one matrix.
+    Gemm joined = g;
+    joined.m *= g.batch;
+    joined.batch = 1;
+    return gemm(dtype, joined, a, b, bias, c);
   }
   if (g.m == 1 || g.n == 1) return product_with_vector(dtype, g, a, b, bias, c);
   if (g.k == 1) return product_of_vectors(dtype, g, a, b, bias, c);

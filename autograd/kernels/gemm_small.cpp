@@ -45,20 +45,14 @@ HWY_INLINE HWY_ATTR void multiply_add(std::index_sequence<I...>, D d, const T* a
   ((sum[I] = MulAdd(Set(d, a[static_cast<int64_t>(I / Vectors) * a_row]), b[I % Vectors], sum[I])), ...);
 }
 
-// The column of vector i of a block, whose rows have `Vectors` of them.
-template <size_t Vectors, class D>
-constexpr int64_t lane_of(D d, size_t i) {
-  return static_cast<int64_t>(i % Vectors * MaxLanes(d));
-}
-
 // The first n lanes, or all of them for more.
-template <class D, class T>
-HWY_INLINE HWY_ATTR Vec<D> load_lanes(D d, const T* p, int64_t n) {
+template <class D>
+HWY_INLINE HWY_ATTR Vec<D> load_lanes(D d, const TFromD<D>* p, int64_t n) {
   if (n >= static_cast<int64_t>(MaxLanes(d))) return LoadU(d, p);
   return n > 0 ? load_partial(d, p, static_cast<size_t>(n)) : Zero(d);
 }
-template <class D, class V, class T>
-HWY_INLINE HWY_ATTR void store_lanes(D d, V v, T* p, int64_t n) {
+template <class D>
+HWY_INLINE HWY_ATTR void store_lanes(D d, Vec<D> v, TFromD<D>* p, int64_t n) {
   if (n >= static_cast<int64_t>(MaxLanes(d))) {
     StoreU(v, d, p);
   } else if (n > 0) {
@@ -66,29 +60,35 @@ HWY_INLINE HWY_ATTR void store_lanes(D d, V v, T* p, int64_t n) {
   }
 }
 
-// sums[r·Vectors + v] = the start of row r, for rows of `columns` elements.
-template <size_t Vectors, class D, class T, size_t... I>
-HWY_INLINE HWY_ATTR void load_rows(std::index_sequence<I...>, D d, const T* rows, int64_t step, int64_t columns,
-                                   Vec<D>* sum) {
-  constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(d));
-  const auto from = [&](size_t i) { return rows + static_cast<int64_t>(i / Vectors) * step + lane_of<Vectors>(d, i); };
-  if (columns == static_cast<int64_t>(Vectors) * kLanes) {
-    ((sum[I] = LoadU(d, from(I))), ...);
-  } else {
-    ((sum[I] = load_lanes(d, from(I), columns - lane_of<Vectors>(d, I))), ...);
+// Rows of `columns` elements in memory, to and from whole vectors.
+template <size_t Vectors, class T>
+HWY_NOINLINE HWY_ATTR void load_narrow(const T* rows, int64_t step, int64_t columns, size_t count, T* whole) {
+  const Tag<T> d;
+  for (size_t i = 0; i < count; ++i, rows += step) {
+    for (size_t v = 0; v < Vectors * MaxLanes(d); v += MaxLanes(d), whole += MaxLanes(d)) {
+      Store(load_lanes(d, rows + v, columns - static_cast<int64_t>(v)), d, whole);
+    }
+  }
+}
+template <size_t Vectors, class T>
+HWY_NOINLINE HWY_ATTR void store_narrow(const T* whole, size_t count, T* rows, int64_t step, int64_t columns) {
+  const Tag<T> d;
+  for (size_t i = 0; i < count; ++i, rows += step) {
+    for (size_t v = 0; v < Vectors * MaxLanes(d); v += MaxLanes(d), whole += MaxLanes(d)) {
+      store_lanes(d, Load(d, whole), rows + v, columns - static_cast<int64_t>(v));
+    }
   }
 }
 
-template <size_t Vectors, class D, class T, size_t... I>
-HWY_INLINE HWY_ATTR void store_rows(std::index_sequence<I...>, D d, const Vec<D>* sum, T* rows, int64_t step,
-                                    int64_t columns, const T* spill) {
-  constexpr int64_t kWidth = static_cast<int64_t>(Vectors * MaxLanes(d));
-  const auto to = [&](size_t i) { return rows + static_cast<int64_t>(i / Vectors) * step + lane_of<Vectors>(d, i); };
-  if (columns == kWidth || to(sizeof...(I) - Vectors) + kWidth <= spill) {
-    (StoreU(sum[I], d, to(I)), ...);
-  } else {
-    (store_lanes(d, sum[I], to(I), columns - lane_of<Vectors>(d, I)), ...);
-  }
+// sum[r·Vectors + v] = vector v of row r, the rows `step` apart.
+template <size_t Vectors, class D, size_t... I>
+HWY_INLINE HWY_ATTR void load_rows(std::index_sequence<I...>, D d, const TFromD<D>* rows, int64_t step,
+                                   Vec<D>* sum) {
+  ((sum[I] = LoadU(d, rows + static_cast<int64_t>(I / Vectors) * step + I % Vectors * MaxLanes(d))), ...);
+}
+template <size_t Vectors, class D, size_t... I>
+HWY_INLINE HWY_ATTR void store_rows(std::index_sequence<I...>, D d, const Vec<D>* sum, TFromD<D>* rows, int64_t step) {
+  (StoreU(sum[I], d, rows + static_cast<int64_t>(I / Vectors) * step + I % Vectors * MaxLanes(d)), ...);
 }
 
 // `Rows` rows of c from the row `row` of the strip on.
@@ -100,19 +100,28 @@ HWY_INLINE HWY_ATTR void block(const Strip<T>& s, int64_t row) {
   constexpr int64_t kWidth = static_cast<int64_t>(Vectors * MaxLanes(d));
   V sum[Rows * Vectors];
   T* const c = s.c + row * s.c_row;
+  HWY_ALIGN T whole[Rows * kWidth];
   if (s.start != nullptr) {
-    load_rows<Vectors>(kAll, d, s.start, 0, kWidth, sum);
+    load_rows<Vectors>(kAll, d, s.start, 0, sum);
+  } else if (s.columns == kWidth) {
+    load_rows<Vectors>(kAll, d, c, s.c_row, sum);
   } else {
-    load_rows<Vectors>(kAll, d, c, s.c_row, s.columns, sum);
+    load_narrow<Vectors>(c, s.c_row, s.columns, Rows, whole);
+    load_rows<Vectors>(kAll, d, whole, kWidth, sum);
   }
   const T* a = s.a + row * s.a_row;
   const T* b = s.b;
   for (int64_t p = 0; p < s.k; ++p, a += s.a_k, b += s.b_k) {
     V across[Vectors];
-    for (size_t v = 0; v < Vectors; ++v) across[v] = LoadU(d, b + lane_of<Vectors>(d, v));
+    load_rows<Vectors>(std::make_index_sequence<Vectors>{}, d, b, 0, across);
     multiply_add<Vectors>(kAll, d, a, s.a_row, across, sum);
   }
-  store_rows<Vectors>(kAll, d, sum, c, s.c_row, s.columns, s.spill);
+  if (s.columns == kWidth || c + static_cast<int64_t>(Rows - 1) * s.c_row + kWidth <= s.spill) {
+    store_rows<Vectors>(kAll, d, sum, c, s.c_row);
+  } else {
+    store_rows<Vectors>(kAll, d, sum, whole, kWidth);
+    store_narrow<Vectors>(whole, Rows, c, s.c_row, s.columns);
+  }
 }
 
 template <size_t Rows, size_t Vectors, class T>

@@ -79,11 +79,20 @@ HWY_INLINE HWY_ATTR void dot_four(const T* a, const T* b, const T* c, const T* e
 }
 
 template <class T>
-HWY_ATTR void dots(const void* matrix, int64_t columns, const void* vector, const void* bias, int64_t bias_step,
-                   void* result, int64_t begin, int64_t end) {
+HWY_INLINE HWY_ATTR void dots(const void* matrix, int64_t columns, const void* vector, const void* bias,
+                              int64_t bias_step, void* result, int64_t begin, int64_t end) {
   const T* x = static_cast<const T*>(vector);
   const T* start = static_cast<const T*>(bias);
   T* y = static_cast<T*>(result);
+  if (columns <= 4) {  // less work than gathering the sums of lanes
+    const T* row = static_cast<const T*>(matrix) + begin * columns;
+    for (int64_t r = begin; r < end; ++r, row += columns) {
+      T sum = bias_at(start, r * bias_step);
+      for (int64_t j = 0; j < columns; ++j) sum += row[j] * x[j];
+      y[r] = sum;
+    }
+    return;
+  }
   for (int64_t r = begin; r < end; r += 4) {
     const T* row = static_cast<const T*>(matrix) + r * columns;
     const int64_t last = std::min<int64_t>(3, end - 1 - r);
@@ -122,7 +131,7 @@ HWY_INLINE HWY_ATTR void add_some(const T* matrix, int64_t row, const T* x, bool
 }
 
 template <class T>
-HWY_ATTR void adds(const void* matrix, int64_t rows, int64_t columns, const void* vector, const void* bias,
+HWY_INLINE HWY_ATTR void adds(const void* matrix, int64_t rows, int64_t columns, const void* vector, const void* bias,
                    int64_t bias_step, void* result, int64_t begin, int64_t end) {
   const T* a = static_cast<const T*>(matrix);
   const T* x = static_cast<const T*>(vector);
@@ -135,7 +144,7 @@ HWY_ATTR void adds(const void* matrix, int64_t rows, int64_t columns, const void
 }
 
 template <class T>
-HWY_ATTR void outer(const void* left, const void* right, const void* offset, int64_t columns, void* result,
+HWY_INLINE HWY_ATTR void outer(const void* left, const void* right, const void* offset, int64_t columns, void* result,
                     int64_t begin, int64_t end) {
   const Tag<T> d;
   using V = Vec<Tag<T>>;
@@ -169,20 +178,30 @@ HWY_ATTR void outer(const void* left, const void* right, const void* offset, int
   }
 }
 
-HWY_ATTR void dot_rows(DType dtype, const void* matrix, int64_t columns, const void* x, const void* bias,
-                       int64_t bias_step, void* y, int64_t begin, int64_t end) {
-  (dtype == DType::float32 ? &dots<float> : &dots<double>)(matrix, columns, x, bias, bias_step, y, begin, end);
+// Functions by type, for the tables.
+HWY_ATTR void dots_float(const void* matrix, int64_t columns, const void* x, const void* bias, int64_t bias_step,
+                         void* y, int64_t begin, int64_t end) {
+  dots<float>(matrix, columns, x, bias, bias_step, y, begin, end);
 }
-
-HWY_ATTR void add_rows(DType dtype, const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,
-                       int64_t bias_step, void* y, int64_t begin, int64_t end) {
-  const auto run = dtype == DType::float32 ? &adds<float> : &adds<double>;
-  run(matrix, rows, columns, x, bias, bias_step, y, begin, end);
+HWY_ATTR void dots_double(const void* matrix, int64_t columns, const void* x, const void* bias, int64_t bias_step,
+                          void* y, int64_t begin, int64_t end) {
+  dots<double>(matrix, columns, x, bias, bias_step, y, begin, end);
 }
-
-HWY_ATTR void outer_product(DType dtype, const void* x, const void* y, const void* bias, int64_t columns, void* c,
-                            int64_t begin, int64_t end) {
-  (dtype == DType::float32 ? &outer<float> : &outer<double>)(x, y, bias, columns, c, begin, end);
+HWY_ATTR void adds_float(const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,
+                         int64_t bias_step, void* y, int64_t begin, int64_t end) {
+  adds<float>(matrix, rows, columns, x, bias, bias_step, y, begin, end);
+}
+HWY_ATTR void adds_double(const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,
+                          int64_t bias_step, void* y, int64_t begin, int64_t end) {
+  adds<double>(matrix, rows, columns, x, bias, bias_step, y, begin, end);
+}
+HWY_ATTR void outer_float(const void* x, const void* y, const void* bias, int64_t columns, void* c, int64_t begin,
+                          int64_t end) {
+  outer<float>(x, y, bias, columns, c, begin, end);
+}
+HWY_ATTR void outer_double(const void* x, const void* y, const void* bias, int64_t columns, void* c, int64_t begin,
+                           int64_t end) {
+  outer<double>(x, y, bias, columns, c, begin, end);
 }
 
 }  // namespace
@@ -193,23 +212,29 @@ HWY_AFTER_NAMESPACE();
 
 namespace tapegrad::kernels {
 
-HWY_EXPORT(dot_rows);
-HWY_EXPORT(add_rows);
-HWY_EXPORT(outer_product);
+HWY_EXPORT(dots_float);
+HWY_EXPORT(dots_double);
+HWY_EXPORT(adds_float);
+HWY_EXPORT(adds_double);
+HWY_EXPORT(outer_float);
+HWY_EXPORT(outer_double);
 
 void dot_rows(DType dtype, const void* matrix, int64_t columns, const void* x, const void* bias, int64_t bias_step,
               void* y, int64_t begin, int64_t end) {
-  target(HWY_DISPATCH_TABLE(dot_rows))(dtype, matrix, columns, x, bias, bias_step, y, begin, end);
+  const auto* table = dtype == DType::float32 ? HWY_DISPATCH_TABLE(dots_float) : HWY_DISPATCH_TABLE(dots_double);
+  target(table)(matrix, columns, x, bias, bias_step, y, begin, end);
 }
 
 void add_rows(DType dtype, const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,
               int64_t bias_step, void* y, int64_t begin, int64_t end) {
-  target(HWY_DISPATCH_TABLE(add_rows))(dtype, matrix, rows, columns, x, bias, bias_step, y, begin, end);
+  const auto* table = dtype == DType::float32 ? HWY_DISPATCH_TABLE(adds_float) : HWY_DISPATCH_TABLE(adds_double);
+  target(table)(matrix, rows, columns, x, bias, bias_step, y, begin, end);
 }
 
 void outer_product(DType dtype, const void* x, const void* y, const void* bias, int64_t columns, void* c,
                    int64_t begin, int64_t end) {
-  target(HWY_DISPATCH_TABLE(outer_product))(dtype, x, y, bias, columns, c, begin, end);
+  const auto* table = dtype == DType::float32 ? HWY_DISPATCH_TABLE(outer_float) : HWY_DISPATCH_TABLE(outer_double);
+  target(table)(x, y, bias, columns, c, begin, end);
 }
 
 }  // namespace tapegrad::kernels

@@ -405,9 +405,11 @@ Tensor select(const Arg& x, int64_t dim, int64_t index) {
   CallSite site(x);
   return reshape(slice(x, at, start, start + 1), rest);
 }
-Tensor Tensor::operator[](int64_t i) const { return select(*this, 0, i); }
-Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
-  std::vector<Arg> args(tensors.begin(), tensors.end());
+Tensor Tensor::operator[](Index i) const { return select(Arg(*this, i.file, i.line), 0, i.value); }
+Tensor cat(std::span<const Tensor> tensors, int64_t dim, const char* file, int line) {
+  std::vector<Arg> args;
+  args.reserve(tensors.size());
+  for (const Tensor& x : tensors) args.emplace_back(x, file, line);
   return apply(op<ops::Cat>, std::span<const Arg>(args), ops::Cat::Options{dim});
 }
 

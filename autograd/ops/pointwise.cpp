@@ -57,13 +57,14 @@ struct Mul : PointwiseParts {
 
 struct Div : PointwiseParts {
   static constexpr std::string_view name = "div", doc = "y = a / b; 1/0 is infinite, 0/0 NaN";
+  static constexpr Flags flags = {.poles = true};
   static constexpr auto operands = detail::operand_names(2);
   static constexpr auto kernels = lanes<Lane::div>();
   static void vjp(Vjp& v) {
-    const Tensor q = div(v.g(), v.input(1));
-    v.add(0, q);
+    const Tensor g = v.g();
+    if (v.needs(0)) v.add(0, div(g, v.input(1)));
     // y/b and not a/b²: b² may overflow.
-    if (v.needs(1)) v.add(1, neg(mul(q, v.output())));
+    if (v.needs(1)) v.add(1, neg(detail::pole_mul(g, div(v.output(), v.input(1)))));
   }
   static void samples(Samples& s) { detail::pointwise_samples(s, 2, {0.5, 2}); }
 };
@@ -122,7 +123,7 @@ struct Pow : LaneOp<Pow, formula::Pow, Lane::pow, Lane::pow_backward_x, Lane::po
   static void samples(Samples& s) {
     detail::pointwise_samples(s, 2, domain);
     if (s.benchmark()) return;
-    s.add({s.values({0.5, 1.5, 3.0}), s.values({0.0, 1.0, -2.0})});
+    s.add({s.values({0.5, 1.5, 3.0}), s.values({{0.0, 1.0, -2.0}})});
   }
 };
 struct Square : LaneOp<Square, formula::Square, Lane::square, Lane::square_backward> {

@@ -18,7 +18,8 @@ Gradients loss_gradient(const nn::FeedForward& net, const Tensor& images, const 
 }
 
 // The largest ‖g32 − g64‖ / ‖g64‖ of any parameter.
-double distance(const Gradients& g32, const ParameterList& p32, const Gradients& g64, const ParameterList& p64) {
+double distance(const Gradients& g32, const ParameterList& p32, const Gradients& g64,
+                const ParameterList& p64) {
   double largest = 0;
   for (size_t i = 0; i < p32.size(); ++i) {
     const Tensor exact = g64.get_or_zeros(p64[i]);
@@ -51,11 +52,14 @@ GradientCheck check_gradients(const nn::FeedForward& net, const std::vector<int6
       distance(loss_gradient(net, images, labels), single, loss_gradient(twin, exact_images, labels), exact);
   // Rounding of single precision through a few layers; more means that the kernels of the two types differ.
   if (!(apart <= 1e-3)) {
-    return {false, fmt::format("gradient check: failed, float32 gradients are {:.1e} (relative) from float64", apart)};
+    return {false, fmt::format("gradient check: failed, float32 gradients are {:.1e} (relative) from float64",
+                               apart)};
   }
-  return {true, fmt::format("gradient check: passed, {} derivatives of this net agree with differences on {} samples; "
-                            "float32 gradients within {:.1e} (relative) of float64 ({:.1f} s)",
-                            report.entries().size(), images.size(0), apart, clock.seconds())};
+  return {
+      true,
+      fmt::format("gradient check: passed, {} derivatives of this net agree with differences on {} samples; "
+                  "float32 gradients within {:.1e} (relative) of float64 ({:.1f} s)",
+                  report.entries().size(), images.size(0), apart, clock.seconds())};
 }
 
 }  // namespace trainer

@@ -15,8 +15,8 @@ struct GradientCheck {
 };
 
 // Checks the gradients of the loss of `net` on these few samples: a float64 twin of the net against finite
-// differences, at some entries of each parameter and along random directions, and the float32 gradients against the
-// twin's.
+// differences, at some entries of each parameter and along random directions, and the float32 gradients
+// against the twin's.
 GradientCheck check_gradients(const tapegrad::nn::FeedForward& net, const std::vector<int64_t>& sizes,
                               const std::vector<tapegrad::nn::Activation>& activations,
                               const tapegrad::Tensor& images, const tapegrad::Tensor& labels);

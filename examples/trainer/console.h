@@ -6,8 +6,8 @@
 
 namespace trainer {
 
-// Makes sure that descriptors 0 to 2 are open, so that a file opened later is not taken for the output, and that a
-// reader of the output who goes away does not end the training.
+// Makes sure that descriptors 0 to 2 are open, so that a file opened later is not taken for the output, and
+// that a reader of the output who goes away does not end the training.
 void prepare_console();
 
 // True when the standard output is a terminal that can redraw a line.

@@ -28,8 +28,8 @@ History::History(const std::string& folder) : path_(folder + "/history.csv") {
 }
 
 void History::append(const Epoch& epoch) {
-  write(fmt::format("{},{:.6f},{:.6f},{:.6f},{:.6g},{:.3f}\n", epoch.number, epoch.train_loss, epoch.test_loss,
-                    epoch.test_accuracy, epoch.learning_rate, epoch.seconds));
+  write(fmt::format("{},{:.6f},{:.6f},{:.6f},{:.6g},{:.3f}\n", epoch.number, epoch.train_loss,
+                    epoch.test_loss, epoch.test_accuracy, epoch.learning_rate, epoch.seconds));
 }
 
 void History::write(const std::string& line) {

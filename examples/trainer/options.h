@@ -29,8 +29,8 @@ struct Options {
   int64_t limit = 0;    // 0: every sample
 };
 
-// Reads the command line. Prints the help, or one line to the error output that says which option is wrong and what
-// was expected; `status` is then the exit status, 0 or 2, and nothing is returned.
+// Reads the command line. Prints the help, or one line to the error output that says which option is wrong
+// and what was expected; `status` is then the exit status, 0 or 2, and nothing is returned.
 std::optional<Options> parse_options(int argc, char** argv, int& status);
 
 }  // namespace trainer

@@ -33,9 +33,9 @@ void Progress::step(int64_t epoch, int64_t step, double loss, double samples_per
   const double done = static_cast<double>((epoch - 1) * steps_ + step);
   const double all = static_cast<double>(epochs_ * steps_);
   const auto filled = static_cast<size_t>(kBarWidth * step / steps_);
-  std::string line = fmt::format("epoch {}/{} [{:.<{}}] step {}/{}  loss {:.4f}  {:.0f} samples/s  {} left", epoch, epochs_,
-                                 std::string(filled, '#'), kBarWidth, step, steps_, loss, samples_per_second,
-                                 duration(now * (all - done) / done));
+  std::string line = fmt::format("epoch {}/{} [{:.<{}}] step {}/{}  loss {:.4f}  {:.0f} samples/s  {} left",
+                                 epoch, epochs_, std::string(filled, '#'), kBarWidth, step, steps_, loss,
+                                 samples_per_second, duration(now * (all - done) / done));
   // A line that wraps could not be redrawn.
   line.resize(std::min(line.size(), static_cast<size_t>(std::max(terminal_width() - 1, 1))));
   say("\r{}\x1b[K", line);

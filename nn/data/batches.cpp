@@ -9,11 +9,14 @@
 namespace tapegrad::nn {
 
 Batches::Batches(Tensor images, Tensor labels, Tensor order, int64_t batch_size)
-    : images_(std::move(images)), labels_(std::move(labels)), order_(std::move(order)), batch_size_(batch_size) {
+    : images_(std::move(images)),
+      labels_(std::move(labels)),
+      order_(std::move(order)),
+      batch_size_(batch_size) {
   if (batch_size < 1) raise<ArgumentError>("[batches] batch_size must be at least 1, got {}", batch_size);
   if (images_.rank() == 0 || labels_.rank() == 0) {
-    raise<ShapeError>("[batches] expected samples along the first dimension, got ranks {} and {}", images_.rank(),
-                      labels_.rank());
+    raise<ShapeError>("[batches] expected samples along the first dimension, got ranks {} and {}",
+                      images_.rank(), labels_.rank());
   }
   if (images_.size(0) != labels_.size(0)) {
     raise<ShapeError>("[batches] {} images but {} labels", images_.size(0), labels_.size(0));
@@ -48,6 +51,8 @@ Batches batches(const Dataset& data, int64_t batch_size, Rng& rng) {
 Batches batches(const Tensor& images, const Tensor& labels, int64_t batch_size) {
   return {images, labels, {}, batch_size};
 }
-Batches batches(const Dataset& data, int64_t batch_size) { return batches(data.images, data.labels, batch_size); }
+Batches batches(const Dataset& data, int64_t batch_size) {
+  return batches(data.images, data.labels, batch_size);
+}
 
 }  // namespace tapegrad::nn

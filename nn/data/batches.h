@@ -17,8 +17,9 @@ struct Batch {
   Tensor labels;
 };
 
-// The samples of a data set, cut into batches of `batch_size`; the last one is smaller when the count does not divide.
-// Every sample comes exactly once. A range: for (const auto& [images, labels] : batches(data, 128, rng)).
+// The samples of a data set, cut into batches of `batch_size`; the last one is smaller when the count does
+// not divide. Every sample comes exactly once. A range: for (const auto& [images, labels] : batches(data,
+// 128, rng)).
 class TAPEGRAD_API Batches {
  public:
   class Iterator {
@@ -57,8 +58,8 @@ class TAPEGRAD_API Batches {
   int64_t batch_size_;
 };
 
-// Batches in a random order, drawn from rng when this is called. The first dimension of both tensors counts samples.
-// Throws ShapeError when those differ or one is missing, and ArgumentError for batch_size < 1.
+// Batches in a random order, drawn from rng when this is called. The first dimension of both tensors counts
+// samples. Throws ShapeError when those differ or one is missing, and ArgumentError for batch_size < 1.
 TAPEGRAD_API Batches batches(const Tensor& images, const Tensor& labels, int64_t batch_size, Rng& rng);
 TAPEGRAD_API Batches batches(const Dataset& data, int64_t batch_size, Rng& rng);
 // The same in stored order.

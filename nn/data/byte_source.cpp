@@ -99,11 +99,12 @@ size_t ByteSource::read_compressed(uint8_t* to, size_t count) {
   size_t done = 0;
   while (done < count) {
     if (begin_ == end_ && fill() == 0) {
-      if (inflater_->in_member) fail_gzip("truncated", "more gzip data");
+      if (inflater_->in_member) fail_gzip("truncated", "expected more gzip data");
       break;
     }
     if (!inflater_->in_member) {
-      if (buffer_[begin_] != 0x1f) fail_gzip("trailing bytes", "the end of the file after the gzip data");
+      if (buffer_[begin_] != 0x1f)
+        fail_gzip("trailing bytes", "expected the file to end after the gzip data");
       inflateReset(&stream);
       inflater_->in_member = true;
     }
@@ -120,7 +121,8 @@ size_t ByteSource::read_compressed(uint8_t* to, size_t count) {
     } else if (status == Z_MEM_ERROR) {
       throw ResourceError("no memory to inflate gzip data");
     } else if (status != Z_OK && status != Z_BUF_ERROR) {
-      fail_gzip("corrupt gzip data", stream.msg != nullptr ? stream.msg : "valid deflate data");
+      fail_gzip("corrupt gzip data", fmt::format("expected valid data, zlib says {}",
+                                                 stream.msg != nullptr ? stream.msg : "nothing more"));
     }
   }
   return done;
@@ -134,7 +136,8 @@ void ByteSource::fail(std::string_view what, int64_t offset, std::string_view ex
 
 void ByteSource::fail_gzip(std::string_view what, std::string_view expected) const {
   const int64_t offset = file_position_ - static_cast<int64_t>(end_ - begin_);
-  throw FormatError(fmt::format("{}: {} at byte {} of {}: {}", path_, what, offset, file_bytes_, expected), offset);
+  throw FormatError(fmt::format("{}: {} at byte {} of {}: {}", path_, what, offset, file_bytes_, expected),
+                    offset);
 }
 
 }  // namespace tapegrad::nn

@@ -10,26 +10,27 @@
 
 namespace tapegrad::nn {
 
-// The bytes of one regular file in order, decompressed when the file begins like gzip. Holds one small buffer,
-// whatever the size of the file.
+// The bytes of one regular file in order, decompressed when the file begins like gzip. Holds one small
+// buffer, whatever the size of the file.
 class ByteSource {
  public:
   // Throws IoError when the file cannot be opened or is no regular file; never waits on a FIFO or a device.
   explicit ByteSource(std::string_view path);
   ~ByteSource();
 
-  // Up to `count` of the next bytes; fewer only at the end. Throws IoError when reading fails, and FormatError when
-  // gzip data is truncated, corrupt, or followed by bytes that are no gzip.
+  // Up to `count` of the next bytes; fewer only at the end. Throws IoError when reading fails, and
+  // FormatError when gzip data is truncated, corrupt, or followed by bytes that are no gzip.
   size_t read(uint8_t* to, size_t count);
 
   bool compressed() const { return compressed_; }
   // The size of the file.
   int64_t file_bytes() const { return file_bytes_; }
-  // No more than this many bytes can come out: the size of a plain file, and 1032 times that of a gzip file, the
-  // most that deflate can pack (258 bytes in 2 bits).
+  // No more than this many bytes can come out: the size of a plain file, and 1032 times that of a gzip file,
+  // the most that deflate can pack (258 bytes in 2 bits).
   uint64_t most_bytes() const;
 
-  // Throws a FormatError "PATH: WHAT at byte OFFSET: EXPECTED"; the offset counts the bytes that read() returns.
+  // Throws a FormatError "PATH: WHAT at byte OFFSET: EXPECTED"; the offset counts the bytes that read()
+  // returns.
   [[noreturn]] void fail(std::string_view what, int64_t offset, std::string_view expected) const;
 
  private:

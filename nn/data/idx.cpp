@@ -24,10 +24,11 @@ std::string_view guess(const std::array<uint8_t, 4>& start) {
     size_t count;
     std::string_view name;
   };
-  static constexpr Known kKnown[] = {{{0x1f, 0x8b}, 2, "gzip inside gzip"},  {{'P', 'K', 3, 4}, 4, "a zip archive"},
-                                     {{0x93, 'N', 'U', 'M'}, 4, "an NPY file"}, {{0x89, 'P', 'N', 'G'}, 4, "a PNG image"},
-                                     {{0xff, 0xd8}, 2, "a JPEG image"},      {{'B', 'Z', 'h'}, 3, "a bzip2 file"},
-                                     {{0xfd, '7', 'z', 'X'}, 4, "an xz file"}};
+  static constexpr Known kKnown[] = {
+      {{0x1f, 0x8b}, 2, "gzip inside gzip"},     {{'P', 'K', 3, 4}, 4, "a zip archive"},
+      {{0x93, 'N', 'U', 'M'}, 4, "an NPY file"}, {{0x89, 'P', 'N', 'G'}, 4, "a PNG image"},
+      {{0xff, 0xd8}, 2, "a JPEG image"},         {{'B', 'Z', 'h'}, 3, "a bzip2 file"},
+      {{0xfd, '7', 'z', 'X'}, 4, "an xz file"}};
   for (const Known& known : kKnown) {
     if (std::equal(known.start.begin(), known.start.begin() + known.count, start.begin())) return known.name;
   }
@@ -64,12 +65,13 @@ Header read_header(ByteSource& source) {
   read_part(source, magic, 0, "IDX magic number");
   if (magic[0] != 0 || magic[1] != 0) {
     source.fail("bad magic number", 0,
-                fmt::format("expected 00 00 08 and the rank, got {:02x}; this seems to be {}", fmt::join(magic, " "),
-                            guess(magic)));
+                fmt::format("expected 00 00 08 and the rank, got {:02x}; this seems to be {}",
+                            fmt::join(magic, " "), guess(magic)));
   }
   if (magic[2] != 0x08) {
-    source.fail("bad element type", 2,
-                fmt::format("expected 08 (unsigned bytes), got {:02x} ({})", magic[2], element_name(magic[2])));
+    source.fail(
+        "bad element type", 2,
+        fmt::format("expected 08 (unsigned bytes), got {:02x} ({})", magic[2], element_name(magic[2])));
   }
   const int rank = magic[3];
   if (rank > kMaxRank) source.fail("bad rank", 3, fmt::format("expected at most {}, got {}", kMaxRank, rank));
@@ -86,7 +88,8 @@ Header read_header(ByteSource& source) {
     // Zero sizes are left out of the product, so that what the others claim cannot hide behind them.
     if (size != 0 && __builtin_mul_overflow(header.elements, size, &header.elements)) {
       source.fail("overflow of the element count", 4 + 4 * i,
-                  fmt::format("expected sizes whose product fits in 63 bits, got [{}, …]", fmt::join(header.sizes, ", ")));
+                  fmt::format("expected sizes whose product fits in 63 bits, got [{}, …]",
+                              fmt::join(header.sizes, ", ")));
     }
   }
   if (header.elements > INT64_MAX - header.bytes) {
@@ -96,10 +99,12 @@ Header read_header(ByteSource& source) {
   return header;
 }
 
-// The header's sizes are only believed as far as the length of the file, or what came out of it so far, bears out.
+// The header's sizes are only believed as far as the length of the file, or what came out of it so far, bears
+// out.
 std::vector<uint8_t> read_elements(ByteSource& source, const Header& header) {
   const int64_t total = header.bytes + header.elements;
-  const std::string claim = fmt::format("expected {} bytes for uint8[{}]", total, fmt::join(header.sizes, ", "));
+  const std::string claim =
+      fmt::format("expected {} bytes for uint8[{}]", total, fmt::join(header.sizes, ", "));
   if (static_cast<uint64_t>(total) > source.most_bytes()) {
     if (!source.compressed()) source.fail("truncated", source.file_bytes(), fmt::format("{}", claim));
     source.fail("truncated", header.bytes,
@@ -122,7 +127,8 @@ std::vector<uint8_t> read_elements(ByteSource& source, const Header& header) {
     }
   }
   uint8_t beyond = 0;
-  if (source.read(&beyond, 1) != 0) source.fail("trailing bytes", total, fmt::format("{} and no more", claim));
+  if (source.read(&beyond, 1) != 0)
+    source.fail("trailing bytes", total, fmt::format("{} and no more", claim));
   return bytes;
 }
 

@@ -16,11 +16,11 @@ struct IdxData {
   Shape shape;
 };
 
-// Reads an IDX file (the format of MNIST: two zero bytes, 0x08 for unsigned bytes, the rank, each size as a big-endian
-// 32-bit number, then the elements), plain or gzip, told apart by content. Memory beyond a small buffer is only taken
-// as far as the file's own length bears it out.
-// Throws IoError (path and errno) when the file is missing, unreadable, or no regular file, and FormatError (path,
-// byte offset, what was expected) when it is truncated, corrupt, followed by more bytes, or no IDX file of bytes.
+// Reads an IDX file (the format of MNIST: two zero bytes, 0x08 for unsigned bytes, the rank, each size as a
+// big-endian 32-bit number, then the elements), plain or gzip, told apart by content. Memory beyond a small
+// buffer is only taken as far as the file's own length bears it out. Throws IoError (path and errno) when the
+// file is missing, unreadable, or no regular file, and FormatError (path, byte offset, what was expected)
+// when it is truncated, corrupt, followed by more bytes, or no IDX file of bytes.
 TAPEGRAD_API IdxData read_idx(std::string_view path);
 
 // Samples in rows, with the class of each.

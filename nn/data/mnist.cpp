@@ -23,20 +23,23 @@ std::string find_file(std::string_view folder, std::string_view name) {
                               std::strerror(code), code),
                   code);
   }
-  if (!S_ISDIR(status.st_mode)) throw IoError(fmt::format("{}: expected a folder, not a file (errno {})", folder, ENOTDIR), ENOTDIR);
+  if (!S_ISDIR(status.st_mode))
+    throw IoError(fmt::format("{}: expected a folder, not a file (errno {})", folder, ENOTDIR), ENOTDIR);
   const std::string plain = fmt::format("{}/{}", folder, name);
   for (const std::string& path : {plain, plain + ".gz"}) {
     if (::stat(path.c_str(), &status) == 0 || errno != ENOENT) return path;
   }
-  throw IoError(fmt::format("{}: expected this file, or the same with .gz; neither exists (errno {})", plain, ENOENT),
-                ENOENT);
+  throw IoError(
+      fmt::format("{}: expected this file, or the same with .gz; neither exists (errno {})", plain, ENOENT),
+      ENOENT);
 }
 
 IdxData read_ranked(const std::string& path, int rank, std::string_view what) {
   IdxData data = read_idx(path);
   if (data.shape.rank() != rank) {
-    throw FormatError(
-        fmt::format("{}: bad rank at byte 3: expected {} for {}, got {}", path, rank, what, data.shape.rank()), 3);
+    throw FormatError(fmt::format("{}: bad rank at byte 3: expected {} for {}, got {}", path, rank, what,
+                                  data.shape.rank()),
+                      3);
   }
   return data;
 }
@@ -57,8 +60,9 @@ Tensor to_labels(const IdxData& data, const std::string& path) {
   for (size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] < kClasses) continue;
     const auto offset = static_cast<int64_t>(8 + i);
-    throw FormatError(
-        fmt::format("{}: bad label at byte {}: expected 0 to {}, got {}", path, offset, kClasses - 1, labels[i]), offset);
+    throw FormatError(fmt::format("{}: bad label at byte {}: expected 0 to {}, got {}", path, offset,
+                                  kClasses - 1, labels[i]),
+                      offset);
   }
   return from_vector(labels, data.shape);
 }
@@ -72,9 +76,10 @@ Dataset load_mnist(std::string_view folder, bool train) {
   const IdxData labels = read_ranked(label_path, 1, "labels");
   const IdxData images = read_ranked(image_path, 3, "images");
   if (images.shape[0] != labels.shape[0]) {
-    throw FormatError(fmt::format("{}: bad size at byte 4: expected {} labels, one for each image of {}, got {}", label_path,
-                                  images.shape[0], image_path, labels.shape[0]),
-                      4);
+    throw FormatError(
+        fmt::format("{}: bad size at byte 4: expected {} labels, one for each image of {}, got {}",
+                    label_path, images.shape[0], image_path, labels.shape[0]),
+        4);
   }
   return {to_images(images), to_labels(labels, label_path)};
 }

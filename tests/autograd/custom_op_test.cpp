@@ -196,7 +196,8 @@ TEST_CASE("autograd/custom_op: an op record has all its parts") {
   CHECK(op<Leaky>.flags.kinks);
   CHECK(op<Blend>.operands.size() == 3);
   CHECK_FALSE(samples_of(op<Gauss>).errors().empty());
-  for (const ErrorSample& bad : samples_of(op<Ratio>).errors()) {
+  const Samples samples = samples_of(op<Ratio>);
+  for (const ErrorSample& bad : samples.errors()) {
     CHECK_THROWS_AS(run(op<Ratio>, bad.inputs, bad.options.ref()), Error);
   }
 }

@@ -85,7 +85,8 @@ TEST_CASE("nn/data: a file cut at any byte is truncated") {
   const Bytes plain = idx({2, 3, 4}, counting(24));
   for (const Bytes& file : {plain, gzip(plain)}) {
     for (size_t length = 0; length < file.size(); ++length) {
-      const std::string path = write_file(folder / "cut", Bytes(file.begin(), file.begin() + static_cast<long>(length)));
+      const std::string path =
+          write_file(folder / "cut", Bytes(file.begin(), file.begin() + static_cast<long>(length)));
       const auto error = reading<FormatError>(path);
       CAPTURE(length);
       CHECK(error.happened);
@@ -95,7 +96,8 @@ TEST_CASE("nn/data: a file cut at any byte is truncated") {
     }
   }
   // Whole as gzip, but short inside.
-  const auto error = reading<FormatError>(write_file(folder / "short", gzip(Bytes(plain.begin(), plain.end() - 1))));
+  const auto error =
+      reading<FormatError>(write_file(folder / "short", gzip(Bytes(plain.begin(), plain.end() - 1))));
   CHECK(error.detail == static_cast<int64_t>(plain.size()) - 1);
   CHECK(contains(error.text, "truncated"));
 }
@@ -104,11 +106,13 @@ TEST_CASE("nn/data: trailing bytes are found, before and after decompression") {
   const TemporaryFolder folder;
   const Bytes plain = idx({2, 3}, counting(6));
   const Bytes packed = gzip(plain);
-  for (const Bytes& file : {plain + Bytes{0}, gzip(plain + Bytes{0}), packed + Bytes{0}, packed + Bytes{'x', 'y'}}) {
+  for (const Bytes& file :
+       {plain + Bytes{0}, gzip(plain + Bytes{0}), packed + Bytes{0}, packed + Bytes{'x', 'y'}}) {
     const auto error = reading<FormatError>(write_file(folder / "file", file));
     CHECK(error.happened);
     CHECK(contains(error.text, "trailing bytes at byte " + std::to_string(error.detail)));
-    CHECK((error.detail == static_cast<int64_t>(plain.size()) || error.detail == static_cast<int64_t>(packed.size())));
+    CHECK((error.detail == static_cast<int64_t>(plain.size()) ||
+           error.detail == static_cast<int64_t>(packed.size())));
   }
 }
 
@@ -128,7 +132,9 @@ TEST_CASE("nn/data: one changed byte behind the gzip header is an error") {
 
 TEST_CASE("nn/data: a file that is something else is named") {
   const TemporaryFolder folder;
-  const auto text_of = [&](const Bytes& file) { return reading<FormatError>(write_file(folder / "file", file)).text; };
+  const auto text_of = [&](const Bytes& file) {
+    return reading<FormatError>(write_file(folder / "file", file)).text;
+  };
   const Bytes good = idx({1}, {5});
   CHECK(contains(text_of(gzip(gzip(good))), "gzip inside gzip"));
   CHECK(contains(text_of({0x93, 'N', 'U', 'M', 'P', 'Y'}), "NPY"));
@@ -142,8 +148,11 @@ TEST_CASE("nn/data: a file that is something else is named") {
 TEST_CASE("nn/data: sizes whose product wraps, also to exactly 0, are an overflow") {
   const TemporaryFolder folder;
   const uint32_t k2_31 = 1u << 31;
-  const std::initializer_list<uint32_t> wraps[] = {{k2_31, k2_31, 4}, {k2_31, k2_31, 2}, {65536, 65536, 65536, 65536},
-                                                   {UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0, k2_31, k2_31, 4}};
+  const std::initializer_list<uint32_t> wraps[] = {{k2_31, k2_31, 4},
+                                                   {k2_31, k2_31, 2},
+                                                   {65536, 65536, 65536, 65536},
+                                                   {UINT32_MAX, UINT32_MAX, UINT32_MAX},
+                                                   {0, k2_31, k2_31, 4}};
   for (const auto& sizes : wraps) {
     for (const Bytes& file : {idx(sizes, {}), gzip(idx(sizes, {}))}) {
       const auto error = reading<FormatError>(write_file(folder / "file", file));
@@ -189,7 +198,8 @@ TEST_CASE("nn/data: missing files, folders and FIFOs are input errors with their
 
 TEST_CASE("nn/data: load_mnist scales images, and checks that the files fit each other") {
   const TemporaryFolder folder;
-  const std::string images = folder / "train-images-idx3-ubyte", labels = folder / "train-labels-idx1-ubyte.gz";
+  const std::string images = folder / "train-images-idx3-ubyte",
+                    labels = folder / "train-labels-idx1-ubyte.gz";
   CHECK_THROWS_AS(nn::load_mnist(folder / "nowhere", true), IoError);
   CHECK_THROWS_AS(nn::load_mnist(folder.path(), true), IoError);
   write_file(images, idx({2, 2, 2}, {0, 51, 102, 153, 204, 255, 1, 2}));
@@ -202,9 +212,11 @@ TEST_CASE("nn/data: load_mnist scales images, and checks that the files fit each
   CHECK_THROWS_AS(nn::load_mnist(folder.path(), false), IoError);
 
   write_file(labels, gzip(idx({2}, {9, 10})));
-  CHECK_THROWS_WITH_AS(nn::load_mnist(folder.path(), true), doctest::Contains("bad label at byte 9"), FormatError);
+  CHECK_THROWS_WITH_AS(nn::load_mnist(folder.path(), true), doctest::Contains("bad label at byte 9"),
+                       FormatError);
   write_file(labels, gzip(idx({3}, {1, 2, 3})));
-  CHECK_THROWS_WITH_AS(nn::load_mnist(folder.path(), true), doctest::Contains("expected 2 labels"), FormatError);
+  CHECK_THROWS_WITH_AS(nn::load_mnist(folder.path(), true), doctest::Contains("expected 2 labels"),
+                       FormatError);
   write_file(labels, gzip(idx({2, 1}, {1, 2})));
   CHECK_THROWS_WITH_AS(nn::load_mnist(folder.path(), true), doctest::Contains("bad rank"), FormatError);
 }
@@ -212,8 +224,8 @@ TEST_CASE("nn/data: load_mnist scales images, and checks that the files fit each
 TEST_CASE("nn/data: batches cover every sample exactly once, the last one smaller") {
   for (const int64_t size : {1, 3, 4, 10, 11}) {
     const Tensor labels = arange(0, 10);
-    const Tensor images = from_vector(std::vector<float>{0, 0, 1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60, 7, 70, 8, 80, 9, 90},
-                                      {10, 2});
+    const Tensor images = from_vector(
+        std::vector<float>{0, 0, 1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60, 7, 70, 8, 80, 9, 90}, {10, 2});
     Rng rng{5};
     std::vector<int64_t> seen, sizes;
     for (const auto& [x, y] : nn::batches(images, labels, size, rng)) {

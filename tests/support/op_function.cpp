@@ -14,6 +14,8 @@ OpFunction::OpFunction(const Op& op, const Sample& sample, bool repeated) : op_(
       if (variables_[v].shape() == x.shape() && variables_[v].dtype() == x.dtype()) slot_[i] = static_cast<int>(v);
     }
     if (slot_[i] >= 0) {
+      // A cotangent comes first and takes any value; the operands after it may not.
+      variables_[static_cast<size_t>(slot_[i])] = x;
       shares_ = true;
       continue;
     }

@@ -44,7 +44,7 @@ const ScalarReference kScalars[] = {
      {[](double g, const double* x) { return g * x[1]; }, [](double g, const double* x) { return g * x[0]; }}},
     {"div", 2, [](const double* x) { return x[0] / x[1]; },
      {[](double g, const double* x) { return g / x[1]; },
-      [](double g, const double* x) { return -(g / x[1] * (x[0] / x[1])); }}},
+      [](double g, const double* x) { return pole(g, -(x[0] / x[1] / x[1])); }}},
     {"neg", 1, [](const double* x) { return -x[0]; }, {[](double g, const double*) { return -g; }}},
     {"mul_add", 3, [](const double* x) { return x[0] * x[1] + x[2]; },
      {[](double g, const double* x) { return g * x[1]; }, [](double g, const double* x) { return g * x[0]; },
