@@ -78,6 +78,7 @@ Measurement measure(const std::vector<Candidate>& candidates, const MeasureOptio
   if (options.pin) pinned.emplace();
 
   std::vector<const Candidate*> entries;
+  entries.reserve(candidates.size() + 1);
   for (const Candidate& c : candidates) entries.push_back(&c);
   entries.push_back(&candidates.front());
   const size_t count = entries.size();

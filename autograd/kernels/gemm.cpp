@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "autograd/kernels/gemm_small.h"
 #include "autograd/kernels/parallel.h"
@@ -48,17 +49,44 @@ int64_t cut(int64_t size, int64_t count, int64_t unit, int64_t i) {
 // Where choosing a better kernel takes longer than the product.
 constexpr int64_t kTinyCost = 48;
 
-template <class T>
-void tiny(const Gemm& g, const T* a, const T* b, const T* bias, T* c) {
-  const int64_t a_row = g.transpose_a ? 1 : g.k, a_k = g.transpose_a ? g.m : 1;
-  const int64_t b_column = g.transpose_b ? g.k : 1, b_k = g.transpose_b ? 1 : g.n;
-  for (int64_t i = 0; i < g.m; ++i, a += a_row) {
-    const T* column = b;
-    for (int64_t j = 0; j < g.n; ++j, column += b_column) {
-      T sum = bias == nullptr ? T{0} : bias[j];
-      for (int64_t p = 0; p < g.k; ++p) sum += a[p * a_k] * column[p * b_k];
+// P = 0 … k−1 where k is small enough to be written out, else none.
+template <class T, size_t... P>
+void tiny_product(std::index_sequence<P...>, const Gemm& g, const T* a, const T* b, const T* bias, T* c) {
+  int64_t rows = g.m, columns = g.n, bias_step = 1;
+  int64_t a_row = g.transpose_a ? 1 : g.k, a_k = g.transpose_a ? g.m : 1;
+  int64_t b_column = g.transpose_b ? g.k : 1, b_k = g.transpose_b ? 1 : g.n;
+  if (columns == 1) {  // the longer loop inside
+    std::swap(rows, columns), std::swap(a, b), std::swap(a_row, b_column), std::swap(a_k, b_k);
+    bias_step = 0;
+  }
+  const T zero{0};
+  if (bias == nullptr) bias = &zero, bias_step = 0;
+  for (; rows > 0; --rows, a += a_row) {
+    const T *column = b, *start = bias;
+    for (int64_t j = columns; j > 0; --j, column += b_column, start += bias_step) {
+      T sum = *start;
+      if constexpr (sizeof...(P) > 0) {
+        ((sum += a[static_cast<int64_t>(P) * a_k] * column[static_cast<int64_t>(P) * b_k]), ...);
+      } else {
+        const T *left = a, *right = column;
+        for (int64_t p = g.k; p > 0; --p, left += a_k, right += b_k) sum += *left * *right;
+      }
       *c++ = sum;
     }
+  }
+}
+
+template <class T>
+__attribute__((noinline)) void tiny(const Gemm& g, const void* left, const void* right, const void* offset, void* to) {
+  const T *a = static_cast<const T*>(left), *b = static_cast<const T*>(right), *bias = static_cast<const T*>(offset);
+  T* c = static_cast<T*>(to);
+  switch (g.k) {
+    case 1: return tiny_product(std::make_index_sequence<1>{}, g, a, b, bias, c);
+    case 2: return tiny_product(std::make_index_sequence<2>{}, g, a, b, bias, c);
+    case 3: return tiny_product(std::make_index_sequence<3>{}, g, a, b, bias, c);
+    case 4: return tiny_product(std::make_index_sequence<4>{}, g, a, b, bias, c);
+    case 5: return tiny_product(std::make_index_sequence<5>{}, g, a, b, bias, c);
+    default: return tiny_product(std::index_sequence<>{}, g, a, b, bias, c);
   }
 }
 
@@ -221,14 +249,7 @@ __attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const v
 
 void gemm(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
   if (g.batch == 1 && g.m * g.n * g.k <= kTinyCost) {
-    if (dtype == DType::float32) {
-      tiny(g, static_cast<const float*>(a), static_cast<const float*>(b), static_cast<const float*>(bias),
-           static_cast<float*>(c));
-    } else {
-      tiny(g, static_cast<const double*>(a), static_cast<const double*>(b), static_cast<const double*>(bias),
-           static_cast<double*>(c));
-    }
-    return;
+    return (dtype == DType::float32 ? &tiny<float> : &tiny<double>)(g, a, b, bias, c);
   }
   if (g.m <= 0 || g.n <= 0 || g.batch <= 0) return;
   if (g.k <= 0) return fill(dtype, g, bias, c);

@@ -1,11 +1,28 @@
 #pragma once
+
+// The softmax family along n of [outer, n, inner]. Internal, not installed. float32 and float64.
+
 #include <cstdint>
+
 #include "autograd/dtype.h"
+
 namespace tapegrad::kernels {
-void softmax(DType, const void* x, void* y, int64_t outer, int64_t n, int64_t inner);
-void log_softmax(DType, const void* x, void* y, int64_t outer, int64_t n, int64_t inner);
-void softmax_backward(DType, const void* g, const void* y, void* dx, int64_t outer, int64_t n, int64_t inner);
-void log_softmax_backward(DType, const void* g, const void* y, void* dx, int64_t outer, int64_t n, int64_t inner);
-void cross_entropy_rows(DType, const void* logits, const int64_t* t, void* loss, int64_t rows, int64_t classes);
-void cross_entropy_rows_backward(DType, const void* logits, const int64_t* t, const void* scale, void* dx, int64_t rows, int64_t classes);
-}
+
+// e^x / Σ e^x and x − ln Σ e^x, shifted by the largest. An entry of −inf gives 0 and −inf; all of them NaN.
+void softmax(DType dtype, const void* x, void* y, int64_t outer, int64_t n, int64_t inner);
+void log_softmax(DType dtype, const void* x, void* y, int64_t outer, int64_t n, int64_t inner);
+
+// y·(g − Σ g·y), with y the softmax.
+void softmax_backward(DType dtype, const void* g, const void* y, void* dx, int64_t outer, int64_t n, int64_t inner);
+// g − e^y·Σ g, with y the log-softmax.
+void log_softmax_backward(DType dtype, const void* g, const void* y, void* dx, int64_t outer, int64_t n,
+                          int64_t inner);
+
+// loss[r] = ln Σ e^logits[r] − logits[r, target[r]]; the targets lie in [0, classes).
+void cross_entropy_rows(DType dtype, const void* logits, const int64_t* target, void* loss, int64_t rows,
+                        int64_t classes);
+// dx[r] = scale[r]·(softmax(logits[r]) − onehot(target[r])).
+void cross_entropy_rows_backward(DType dtype, const void* logits, const int64_t* target, const void* scale, void* dx,
+                                 int64_t rows, int64_t classes);
+
+}  // namespace tapegrad::kernels

@@ -87,10 +87,10 @@ class MlpLimit {
   };
   using Floats = std::unique_ptr<float[], Free>;
   struct Layer {
-    size_t inputs, outputs;
+    size_t inputs = 0, outputs = 0;
     Floats weight, bias;
-    Floats activation,
-        gradient;  // [batch, outputs]; the last layer's rows are padded, its gradient is in place
+    // [batch, outputs]; the last layer's rows are padded and its gradient takes its activation's place.
+    Floats activation, gradient;
   };
   static Floats allocate(size_t count);
   float step_one(const float* x, const int64_t* target);

@@ -29,13 +29,18 @@ MlpLimit::MlpLimit(std::vector<int64_t> sizes, int64_t batch, float learning_rat
     if (sizes[l] < 16 || sizes[l] % 16 != 0)
       throw std::invalid_argument("MlpLimit: sizes are multiples of 16");
   openblas_set_num_threads(1);
+  layers_.reserve(sizes.size() - 1);
   size_t widest = 0;
   for (size_t l = 0; l + 1 < sizes.size(); ++l) {
     const size_t inputs = static_cast<size_t>(sizes[l]), outputs = static_cast<size_t>(sizes[l + 1]);
     const bool last = l + 2 == sizes.size();
-    layers_.push_back({inputs, outputs, allocate(inputs * outputs), allocate(outputs),
-                       allocate(batch_ * (last ? kHeadStride : outputs)),
-                       last ? Floats() : allocate(batch_ * outputs)});
+    Layer& layer = layers_.emplace_back();
+    layer.inputs = inputs;
+    layer.outputs = outputs;
+    layer.weight = allocate(inputs * outputs);
+    layer.bias = allocate(outputs);
+    layer.activation = allocate(batch_ * (last ? kHeadStride : outputs));
+    if (!last) layer.gradient = allocate(batch_ * outputs);
     widest = std::max(widest, outputs);
   }
   sums_ = allocate(widest);

@@ -1,0 +1,131 @@
+// Sums and maxima of one row on vector lanes. Included once per target.
+
+#include <hwy/highway.h>
+
+#include <cmath>
+#include <limits>
+
+#include "autograd/kernels/pairwise.h"
+
+#include "autograd/kernels/exp-inl.h"
+#include "autograd/kernels/partial-inl.h"
+
+#if defined(TAPEGRAD_KERNELS_ROWS_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef TAPEGRAD_KERNELS_ROWS_INL_H
+#undef TAPEGRAD_KERNELS_ROWS_INL_H
+#else
+#define TAPEGRAD_KERNELS_ROWS_INL_H
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace tapegrad::kernels::HWY_NAMESPACE {
+
+using namespace hwy::HWY_NAMESPACE;
+
+template <class T>
+using RowTag = CappedTag<T, 64 / sizeof(T)>;
+
+// Σ f(i) over vectors f(i) = the addends from element i on, where `part(i, n)` gives the last n with zeros behind.
+// Four accumulators of eight addends each make a block; the blocks go into a pairwise tree.
+template <class T, class Whole, class Part>
+HWY_INLINE HWY_ATTR double sum_vectors(int64_t n, Whole whole, Part part) {
+  const RowTag<T> d;
+  const auto lanes = static_cast<int64_t>(Lanes(d));
+  PairwiseSum<double> tree;
+  int64_t i = 0;
+  while (i + 4 * lanes <= n) {
+    auto a = whole(i), b = whole(i + lanes), c = whole(i + 2 * lanes), e = whole(i + 3 * lanes);
+    i += 4 * lanes;
+    for (int k = 1; k < 8 && i + 4 * lanes <= n; ++k, i += 4 * lanes) {
+      a = Add(a, whole(i));
+      b = Add(b, whole(i + lanes));
+      c = Add(c, whole(i + 2 * lanes));
+      e = Add(e, whole(i + 3 * lanes));
+    }
+    tree.add(static_cast<double>(GetLane(SumOfLanes(d, Add(Add(a, b), Add(c, e))))));
+  }
+  if (i < n) {
+    auto rest = Zero(d);
+    for (; i + lanes <= n; i += lanes) rest = Add(rest, whole(i));
+    if (i < n) rest = Add(rest, part(i, static_cast<size_t>(n - i)));
+    tree.add(static_cast<double>(GetLane(SumOfLanes(d, rest))));
+  }
+  return tree.total();
+}
+
+template <class T>
+HWY_INLINE HWY_ATTR double row_sum(const T* x, int64_t n) {
+  const RowTag<T> d;
+  return sum_vectors<T>(
+      n, [&](int64_t i) HWY_ATTR { return LoadU(d, x + i); },
+      [&](int64_t i, size_t count) HWY_ATTR { return load_partial(d, x + i, count); });
+}
+
+template <class T>
+HWY_INLINE HWY_ATTR double row_product(const T* a, const T* b, int64_t n) {
+  const RowTag<T> d;
+  return sum_vectors<T>(
+      n, [&](int64_t i) HWY_ATTR { return Mul(LoadU(d, a + i), LoadU(d, b + i)); },
+      [&](int64_t i, size_t count) HWY_ATTR { return Mul(load_partial(d, a + i, count), load_partial(d, b + i, count)); });
+}
+
+// The largest, or with Sign −1 the smallest; NaN wins; −inf (+inf) without elements.
+template <int Sign, class T>
+HWY_INLINE HWY_ATTR T row_extreme(const T* x, int64_t n) {
+  const RowTag<T> d;
+  const auto lanes = static_cast<int64_t>(Lanes(d));
+  const T lowest = -Sign * std::numeric_limits<T>::infinity();
+  auto best = Set(d, lowest);
+  const auto take = [&](auto v) HWY_ATTR {
+    best = IfThenElse(Or(Sign > 0 ? Gt(v, best) : Lt(v, best), IsNaN(v)), v, best);
+  };
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) take(LoadU(d, x + i));
+  HWY_ALIGN T kept[MaxLanes(d)];
+  Store(best, d, kept);
+  T result = lowest;
+  for (int64_t k = 0; k < lanes; ++k) {
+    if ((Sign > 0 ? kept[k] > result : kept[k] < result) || kept[k] != kept[k]) result = kept[k];
+  }
+  for (; i < n; ++i) {
+    if ((Sign > 0 ? x[i] > result : x[i] < result) || x[i] != x[i]) result = x[i];
+  }
+  return result;
+}
+
+// e^(x − shift), written to y unless it is null; returns their sum.
+template <class T>
+HWY_INLINE HWY_ATTR double row_exp(const T* x, T shift, T* y, int64_t n) {
+  const RowTag<T> d;
+  const auto by = Set(d, shift);
+  return sum_vectors<T>(
+      n,
+      [&](int64_t i) HWY_ATTR {
+        const auto e = exp(d, Sub(LoadU(d, x + i), by));
+        if (y != nullptr) StoreU(e, d, y + i);
+        return e;
+      },
+      [&](int64_t i, size_t count) HWY_ATTR {
+        const auto e = exp(d, Sub(load_partial(d, x + i, count), by));
+        if (y != nullptr) store_partial(d, e, y + i, count);
+        // The lanes behind hold e^−shift.
+        return IfThenElseZero(FirstN(d, count), e);
+      });
+}
+
+// y[i] = f(i) by whole vectors and a last part: load(p + i) reads as f needs it.
+template <class T, class F>
+HWY_INLINE HWY_ATTR void row_map(T* y, int64_t n, F f) {
+  const RowTag<T> d;
+  const auto lanes = static_cast<int64_t>(Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) StoreU(f([&](const T* p) HWY_ATTR { return LoadU(d, p + i); }), d, y + i);
+  if (i == n) return;
+  const auto count = static_cast<size_t>(n - i);
+  store_partial(d, f([&](const T* p) HWY_ATTR { return load_partial(d, p + i, count); }), y + i, count);
+}
+
+}  // namespace tapegrad::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
