@@ -47,7 +47,7 @@ Tensor Gradients::get_or_zeros(const Tensor& x) const {
 
 Gradients& Gradients::operator+=(const Gradients& other) {
   // Summed aside first: `g += g` reads what it was, and a throw leaves it as it was.
-  std::vector<Entry> sum = entries_;
+  Entries sum = entries_;
   for (const Entry& theirs : other.entries_) {
     auto mine = std::find_if(sum.begin(), sum.end(), [&](const Entry& e) { return e.same_key(theirs); });
     if (mine == sum.end()) {
@@ -61,7 +61,7 @@ Gradients& Gradients::operator+=(const Gradients& other) {
 }
 
 Gradients& Gradients::operator*=(double factor) {
-  std::vector<Entry> scaled = entries_;
+  Entries scaled = entries_;
   for (Entry& entry : scaled) entry.gradient = mul(entry.gradient, factor);
   entries_ = std::move(scaled);
   return *this;

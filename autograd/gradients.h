@@ -40,7 +40,8 @@ class TAPEGRAD_API Gradients {
   bool contains(const Parameter& x) const { return find(x.ref()) != nullptr; }
 
   size_t size() const { return entries_.size(); }
-  const std::vector<Entry>& entries() const { return entries_; }
+  using Entries = std::vector<Entry, detail::PoolAllocator<Entry>>;
+  const Entries& entries() const { return entries_; }
 
   // Sums with the gradients of another micro-batch or thread; parameters that only one side has are taken over.
   Gradients& operator+=(const Gradients& other);
@@ -50,7 +51,7 @@ class TAPEGRAD_API Gradients {
   void add(Entry entry) { entries_.push_back(static_cast<Entry&&>(entry)); }
 
  private:
-  std::vector<Entry> entries_;
+  Entries entries_;
 };
 
 // The parameters of the list that took no part, by name; empty when all did.

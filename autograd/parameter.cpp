@@ -39,7 +39,13 @@ CellRef clone(const CellRef& cell) {
 CellRef::CellRef(const CellRef& other) : CellRef(share(other.cell_)) {}
 
 CellRef CellRef::share(detail::Cell* cell) {
-  if (cell != nullptr) __atomic_fetch_add(&cell->references, 1, __ATOMIC_RELAXED);
+  if (cell != nullptr) {
+    if (detail::single_threaded()) {
+      ++cell->references;
+    } else {
+      __atomic_fetch_add(&cell->references, 1, __ATOMIC_RELAXED);
+    }
+  }
   return adopt(cell);
 }
 
@@ -49,7 +55,10 @@ CellRef& CellRef::operator=(CellRef other) noexcept {
 }
 
 CellRef::~CellRef() {
-  if (cell_ == nullptr || __atomic_sub_fetch(&cell_->references, 1, __ATOMIC_ACQ_REL) != 0) return;
+  if (cell_ == nullptr) return;
+  const bool last = detail::single_threaded() ? --cell_->references == 0
+                                              : __atomic_sub_fetch(&cell_->references, 1, __ATOMIC_ACQ_REL) == 0;
+  if (!last) return;
   delete cell_;
 }
 

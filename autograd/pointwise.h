@@ -153,7 +153,7 @@ struct FormulaOp {
   template <int I>
   static void add(Vjp& vjp) {
     if (!vjp.needs(I)) return;
-    const Tensor g = vjp.g();
+    const Tensor& g = vjp.g();
     Arg inputs[kArity + 2] = {g};
     for (int k = 0; k < kArity; ++k) inputs[k + 1] = vjp.input(k);
     if (has_df<F>) inputs[kArity + 1] = vjp.output();
@@ -187,7 +187,7 @@ struct FormulaBackward {
   static void vjp(Vjp& vjp) {
     if (vjp.needs(0)) {
       Arg inputs[kArity + 2];
-      const Tensor g = vjp.g();
+      const Tensor& g = vjp.g();
       inputs[0] = g;
       for (int k = 1; k < vjp.inputs(); ++k) inputs[k] = vjp.input(k);
       vjp.add(0, apply(vjp.op(), std::span<const Arg>(inputs, static_cast<size_t>(vjp.inputs()))));

@@ -1,7 +1,8 @@
 #include "autograd/sweep.h"
 
 #include <algorithm>
-#include <cstring>
+#include <memory>
+#include <utility>
 
 #include "autograd/apply.h"
 #include "autograd/ops.h"
@@ -19,15 +20,15 @@ Sweep::Sweep(TapeImpl& tape, GradientOptions options, bool consume)
   if (tape_.freed) raise<GraphError>("[gradient] records freed: tape {} gave them up in an earlier sweep", tape_.serial);
   records_ = tape_.records.size();
   values_ = tape_.values.size();
-  slots_ = static_cast<Body**>(detail::pool_allocate(values_ * sizeof(Body*)));
-  std::memset(slots_, 0, values_ * sizeof(Body*));
+  slots_ = static_cast<Tensor*>(detail::pool_allocate(values_ * sizeof(Tensor)));
+  std::uninitialized_value_construct_n(slots_, values_);
   t_state.tape = options_.differentiable ? &tape_ : nullptr;
 }
 
 Sweep::~Sweep() {
   t_state.tape = saved_current_;
-  for (size_t i = 0; i < values_; ++i) detail::release(slots_[i]);
-  detail::pool_free(slots_, values_ * sizeof(Body*));
+  std::destroy_n(slots_, values_);
+  detail::pool_free(slots_, values_ * sizeof(Tensor));
 }
 
 void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
@@ -60,7 +61,7 @@ void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
 
 bool Sweep::reached(const Record& record) const {
   for (uint32_t k = 0; k < record.output_count; ++k) {
-    if (slots_[record.first_output + k] != nullptr) return true;
+    if (slots_[record.first_output + k].defined()) return true;
   }
   return false;
 }
@@ -88,9 +89,7 @@ Gradients Sweep::run() {
       record.op->vjp(vjp);
       for (uint32_t k = 0; k < record.output_count; ++k) {
         const uint32_t value = record.first_output + k;
-        if (tape_.values[value].kept) continue;
-        detail::release(slots_[value]);
-        slots_[value] = nullptr;
+        if (!tape_.values[value].kept) slots_[value] = Tensor();
       }
     }
     if (consume_) free_record(record);
@@ -98,9 +97,8 @@ Gradients Sweep::run() {
   Gradients gradients;
   gradients.reserve(tape_.leaves.size() + tape_.watched.size());
   auto take = [&](uint32_t value, const CellRef& cell) {
-    if (value >= values_ || slots_[value] == nullptr) return;
-    Tensor gradient = Tensor::adopt(slots_[value]);
-    slots_[value] = nullptr;
+    if (value >= values_ || !slots_[value].defined()) return;
+    Tensor gradient = std::move(slots_[value]);
     const bool named = cell.defined();
     gradients.add({cell, named ? 0 : tape_.serial, named ? 0 : uint64_t{value}, std::move(gradient)});
   };
@@ -110,14 +108,8 @@ Gradients Sweep::run() {
 }
 
 void Sweep::accumulate(uint32_t value, Tensor contribution) {
-  Body*& slot = slots_[value];
-  if (slot == nullptr) {
-    slot = detail::retain(contribution.handle());
-    return;
-  }
-  Tensor sum = add(Tensor::share(slot), contribution);
-  detail::release(slot);
-  slot = detail::retain(sum.handle());
+  Tensor& slot = slots_[value];
+  slot = slot.defined() ? add(slot, contribution) : std::move(contribution);
 }
 
 void Sweep::free_record(const Record& record) {
@@ -185,13 +177,16 @@ DType Vjp::dtype(int i) const {
   return sweep_.tape_.values[record_->first_output].body->dtype;
 }
 
-bool Vjp::has_g(int k) const { return sweep_.slots_[record_->first_output + static_cast<uint32_t>(k)] != nullptr; }
+bool Vjp::has_g(int k) const { return sweep_.slots_[record_->first_output + static_cast<uint32_t>(k)].defined(); }
 
-Tensor Vjp::g(int k) const {
+const Tensor& Vjp::g(int k) const {
   const uint32_t value = record_->first_output + static_cast<uint32_t>(k);
-  if (Body* body = sweep_.slots_[value]) return Tensor::share(body);
-  const Body& output = *sweep_.tape_.values[value].body;
-  return zeros(output.shape(), output.dtype);
+  Tensor& slot = sweep_.slots_[value];
+  if (!slot.defined()) {
+    const Body& output = *sweep_.tape_.values[value].body;
+    slot = zeros(output.shape(), output.dtype);
+  }
+  return slot;
 }
 
 void Vjp::add(int i, Tensor contribution) {

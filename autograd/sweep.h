@@ -37,7 +37,7 @@ class Sweep {
   detail::TapeImpl* saved_current_;
   size_t records_;           // recorded when the sweep began; a differentiable sweep appends more
   size_t values_;
-  detail::Body** slots_;     // the cotangent of each value, null: none arrived
+  Tensor* slots_;            // the cotangent of each value, undefined: none arrived
 };
 
 }  // namespace tapegrad

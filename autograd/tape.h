@@ -108,8 +108,8 @@ class TAPEGRAD_API Vjp {
     return *static_cast<const O*>(record_->options);
   }
   const Op& op() const { return *record_->op; }
-  // The cotangent of output k; zeros where none arrived.
-  Tensor g(int k = 0) const;
+  // The cotangent of output k; zeros where none arrived. Valid until the rule returns.
+  const Tensor& g(int k = 0) const;
   bool has_g(int k) const;
 
   // Adds a contribution to the cotangent of input i. It may have the broadcast shape: the sweep sums it down.

@@ -11,6 +11,9 @@
 namespace tapegrad {
 namespace detail {
 
+void* allocate(size_t bytes) { return pool_allocate(bytes); }
+void deallocate(void* memory, size_t bytes) noexcept { pool_free(memory, bytes); }
+
 Body* new_body(DType dtype, std::span<const int64_t> dims, int64_t numel) { return make_body(dtype, dims, numel); }
 
 Body* new_alias(Body* of, std::span<const int64_t> dims) {

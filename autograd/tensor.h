@@ -7,6 +7,10 @@
 #include <type_traits>
 #include <vector>
 
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
+
 #include "autograd/dtype.h"
 #include "autograd/export.h"
 #include "autograd/shape.h"
@@ -52,18 +56,49 @@ TAPEGRAD_API Body* new_body(DType dtype, std::span<const int64_t> dims, int64_t 
 TAPEGRAD_API Body* new_alias(Body* of, std::span<const int64_t> dims);
 TAPEGRAD_API void delete_body(Body* body) noexcept;
 
+// A process that has started no thread counts without atomic instructions, which cost as much as a small op.
+#if __has_include(<sys/single_threaded.h>)
+inline bool single_threaded() { return __libc_single_threaded != 0; }
+#else
+constexpr bool single_threaded() { return false; }
+#endif
+
 inline Body* retain(Body* body) {
-  if (body != nullptr) __atomic_fetch_add(&body->references, 1, __ATOMIC_RELAXED);
+  if (body == nullptr) return body;
+  if (single_threaded()) {
+    ++body->references;
+  } else {
+    __atomic_fetch_add(&body->references, 1, __ATOMIC_RELAXED);
+  }
   return body;
 }
 inline void release(Body* body) noexcept {
   if (body == nullptr) return;
+  if (single_threaded()) {
+    if (--body->references == 0) delete_body(body);
+    return;
+  }
   // The only holder need not pay for an atomic decrement.
   if (__atomic_load_n(&body->references, __ATOMIC_ACQUIRE) == 1 ||
       __atomic_sub_fetch(&body->references, 1, __ATOMIC_ACQ_REL) == 0) {
     delete_body(body);
   }
 }
+
+TAPEGRAD_API void* allocate(size_t bytes);
+TAPEGRAD_API void deallocate(void* memory, size_t bytes) noexcept;
+
+// Gives standard containers memory from the library's pool.
+template <class T>
+struct PoolAllocator {
+  using value_type = T;
+  PoolAllocator() = default;
+  template <class U>
+  PoolAllocator(const PoolAllocator<U>&) {}
+  T* allocate(size_t n) { return static_cast<T*>(detail::allocate(n * sizeof(T))); }
+  void deallocate(T* memory, size_t n) noexcept { detail::deallocate(memory, n * sizeof(T)); }
+  bool operator==(const PoolAllocator&) const { return true; }
+};
 
 // A number, or a list of lists: what tensor({{1, 2}, {3, 4}}) is written with.
 struct Nested {
@@ -146,6 +181,12 @@ class TAPEGRAD_API Tensor {
     return tensor;
   }
   static Tensor share(detail::Body* body) { return adopt(detail::retain(body)); }
+  // Gives up the tensor without counting down.
+  detail::Body* give() {
+    detail::Body* body = body_;
+    body_ = nullptr;
+    return body;
+  }
 
  private:
   const detail::Body& body() const {

@@ -37,7 +37,7 @@ SGD::SGD(ParameterList parameters, SGDOptions options)
 
 // Where each parameter's gradient stands, most often where it stood at the step before.
 void SGD::find(const Gradients& gradients) {
-  const std::vector<Gradients::Entry>& entries = gradients.entries();
+  const Gradients::Entries& entries = gradients.entries();
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const CellRef& cell = parameters_[i];
     auto holds = [&](size_t place) { return entries[place].parameter.handle() == cell.handle(); };

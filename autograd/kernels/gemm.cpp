@@ -163,35 +163,36 @@ __attribute__((noinline)) void product_of_vectors(DType dtype, const Gemm& g, co
 
 // ---- matrices ----
 
-// Where packing whole operands, as a BLAS does, does not pay.
-bool is_small(DType dtype, const Gemm& g) {
+// Where a stays in the second cache while the strips of b pass, or is read only once, a BLAS gains nothing by packing it.
+bool is_small(const Gemm& g) {
   constexpr int64_t kBlasLimit = std::numeric_limits<int>::max();
-  if (std::max({g.m, g.n, g.k}) > kBlasLimit) return true;
-  // Columns of a are read in place, so a has to stay in the cache.
-  const bool scattered = g.transpose_a && g.m * g.k * static_cast<int64_t>(element_size(dtype)) > (int64_t{1} << 16);
-  if (scattered) return false;
-  return g.n <= 16 || g.k <= 16 || g.m * g.n * g.k <= (int64_t{1} << 21);
+  if (std::max({g.m, g.n, g.k}) > kBlasLimit || g.k <= 16) return true;
+  if (g.transpose_a) return g.m * g.k <= (int64_t{1} << 15);  // the columns of a are read in place
+  return g.n <= kGemmColumns || g.m * g.k <= (int64_t{1} << 17);
 }
 
-__attribute__((noinline)) void small_product(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
-  if (g.m * g.n * g.k * g.batch < kParallelCost) {
+__attribute__((noinline)) void small_product(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias,
+                                             void* c) {
+  const int64_t cost = g.m * g.n * g.k;
+  if (cost * g.batch < kParallelCost) {
     for (int64_t i = 0; i < g.batch; ++i) {
       const Matrices of = matrices(dtype, g, a, b, c, i);
       gemm_small(dtype, g, {0, g.m, 0, g.n}, of.a, of.b, bias, of.c);
     }
     return;
   }
-  const int64_t across = std::max<int64_t>(1, g.n / 256);
-  const int64_t width = std::max<int64_t>(1, g.n / across);
-  const int64_t down = std::clamp<int64_t>(g.m * width * g.k / kPieceCost, 1, (g.m + 11) / 12);
-  const int64_t parts = across * down;
-  const int64_t grain = std::max<int64_t>(1, kPieceCost * parts / (g.m * g.n * g.k));
+  // Every part packs its columns of b, so the rows are cut only where there are few columns.
+  const auto round_up = [](int64_t size, int64_t unit) { return (size + unit - 1) / unit * unit; };
+  const bool narrow = g.n < 2 * kGemmColumns;
+  const int64_t rows = narrow ? round_up(std::max<int64_t>(96, kPieceCost / (g.n * g.k)), 12) : g.m;
+  const int64_t columns = narrow ? g.n : round_up(std::max<int64_t>(1, kPieceCost / (g.m * g.k)), kGemmColumns);
+  const int64_t across = (g.n + columns - 1) / columns, parts = (g.m + rows - 1) / rows * across;
+  const int64_t grain = std::max<int64_t>(1, kPieceCost * parts / cost);
   parallel_for(parts * g.batch, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const Matrices of = matrices(dtype, g, a, b, c, i / parts);
-      const int64_t x = i % parts % across, y = i % parts / across;
-      const GemmPart part{cut(g.m, down, 12, y), cut(g.m, down, 12, y + 1), cut(g.n, across, kGemmColumns, x),
-                          cut(g.n, across, kGemmColumns, x + 1)};
+      const int64_t row = i % parts / across * rows, column = i % parts % across * columns;
+      const GemmPart part{row, std::min(row + rows, g.m), column, std::min(column + columns, g.n)};
       gemm_small(dtype, g, part, of.a, of.b, bias, of.c);
     }
   });
@@ -228,7 +229,7 @@ __attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const v
     return true;
   }();
   static_cast<void>(single);
-  // Each tile packs its operands anew: tall products are cut across their rows, others across their columns.
+  // Each tile packs its operands anew, so they are few: some of 256 rows in tall products, else of 256 columns.
   const bool cuttable = g.m * g.n * g.k >= kParallelCost;
   const int64_t down = !cuttable || g.m < 512 ? 1 : std::min<int64_t>((g.m + 128) / 256, std::max<int64_t>(4, g.m / 512));
   int64_t across = !cuttable || down > 1 ? 1 : std::max<int64_t>(1, (g.n + 128) / 256);
@@ -262,7 +263,7 @@ void gemm(DType dtype, const Gemm& g, const void* a, const void* b, const void* 
   }
   if (g.m == 1 || g.n == 1) return product_with_vector(dtype, g, a, b, bias, c);
   if (g.k == 1) return product_of_vectors(dtype, g, a, b, bias, c);
-  if (is_small(dtype, g)) return small_product(dtype, g, a, b, bias, c);
+  if (is_small(g)) return small_product(dtype, g, a, b, bias, c);
   large_product(dtype, g, a, b, bias, c);
 }
 

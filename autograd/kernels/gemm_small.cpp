@@ -1,7 +1,6 @@
 #include "autograd/kernels/gemm_small.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "autograd/kernels/dispatch.h"
@@ -22,22 +21,32 @@ namespace {
 template <class T>
 using Tag = CappedTag<T, 64 / sizeof(T)>;
 
-constexpr size_t kRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 32 : 16;
-constexpr size_t kPackedBytes = 8192;
+// c is computed in blocks of some rows by a panel of one or two vectors of columns, whose sums stay in registers over
+// kDepth steps of k. Several panels make a strip, of which b is packed, panel after panel, on the stack.
+constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;
+constexpr int64_t kDepth = 128;
+constexpr int64_t kPackedBytes = 32768;
 
-// Columns of b, `vectors` vectors of them, and the rows of a that meet them.
+template <class T>
+constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(Tag<T>{}));
+template <class T>
+constexpr int64_t kPanel = 2 * kLanes<T>;
+template <class T>
+constexpr int64_t kStrip = kPackedBytes / static_cast<int64_t>(sizeof(T)) / kDepth;
+
+// What the blocks of a strip have in common, for some steps of k.
 template <class T>
 struct Strip {
   const T* a;
-  int64_t a_row, a_k;  // steps between rows and along k
+  int64_t a_row, a_k;  // elements between rows, and between steps of k
   const T* b;
-  int64_t b_k;
+  int64_t b_k, b_panel;
   int64_t k;
-  const T* start;  // what the sums begin with: a bias, or null for c itself
+  const T* start;  // what the sums begin with, kStrip elements; null: c itself
   T* c;
   int64_t c_row;
-  int64_t columns;   // of c, at most the vectors' lanes
-  const T* spill;    // whole vectors may be written up to here
+  int64_t columns;
+  const T* spill;  // whole vectors may be written up to here
 };
 
 template <size_t Vectors, class D, class V, class T, size_t... I>
@@ -91,65 +100,74 @@ HWY_INLINE HWY_ATTR void store_rows(std::index_sequence<I...>, D d, const Vec<D>
   (StoreU(sum[I], d, rows + static_cast<int64_t>(I / Vectors) * step + I % Vectors * MaxLanes(d)), ...);
 }
 
-// `Rows` rows of c from the row `row` of the strip on.
+// One block: `Rows` rows by the panel at `column`.
 template <size_t Rows, size_t Vectors, class T>
-HWY_INLINE HWY_ATTR void block(const Strip<T>& s, int64_t row) {
+HWY_INLINE HWY_ATTR void block(const Strip<T>& s, int64_t row, int64_t column) {
   const Tag<T> d;
-  using V = Vec<Tag<T>>;
   constexpr std::make_index_sequence<Rows * Vectors> kAll;
-  constexpr int64_t kWidth = static_cast<int64_t>(Vectors * MaxLanes(d));
-  V sum[Rows * Vectors];
-  T* const c = s.c + row * s.c_row;
+  constexpr int64_t kWidth = static_cast<int64_t>(Vectors) * kLanes<T>;
+  const int64_t columns = s.columns - column;  // of the panel, if it is the last
+  T* const c = s.c + row * s.c_row + column;
   HWY_ALIGN T whole[Rows * kWidth];
+  Vec<Tag<T>> sum[Rows * Vectors];
   if (s.start != nullptr) {
-    load_rows<Vectors>(kAll, d, s.start, 0, sum);
-  } else if (s.columns == kWidth) {
+    load_rows<Vectors>(kAll, d, s.start + column, 0, sum);
+  } else if (columns >= kWidth) {
     load_rows<Vectors>(kAll, d, c, s.c_row, sum);
   } else {
-    load_narrow<Vectors>(c, s.c_row, s.columns, Rows, whole);
+    load_narrow<Vectors>(c, s.c_row, columns, Rows, whole);
     load_rows<Vectors>(kAll, d, whole, kWidth, sum);
   }
   const T* a = s.a + row * s.a_row;
-  const T* b = s.b;
+  const T* b = s.b + column / kPanel<T> * s.b_panel;
   for (int64_t p = 0; p < s.k; ++p, a += s.a_k, b += s.b_k) {
-    V across[Vectors];
+    Vec<Tag<T>> across[Vectors];
     load_rows<Vectors>(std::make_index_sequence<Vectors>{}, d, b, 0, across);
     multiply_add<Vectors>(kAll, d, a, s.a_row, across, sum);
   }
-  if (s.columns == kWidth || c + static_cast<int64_t>(Rows - 1) * s.c_row + kWidth <= s.spill) {
+  if (columns >= kWidth || c + static_cast<int64_t>(Rows - 1) * s.c_row + kWidth <= s.spill) {
     store_rows<Vectors>(kAll, d, sum, c, s.c_row);
   } else {
     store_rows<Vectors>(kAll, d, sum, whole, kWidth);
-    store_narrow<Vectors>(whole, Rows, c, s.c_row, s.columns);
+    store_narrow<Vectors>(whole, Rows, c, s.c_row, columns);
   }
 }
 
-template <size_t Rows, size_t Vectors, class T>
-HWY_ATTR int64_t blocks_of(const Strip<T>& s, int64_t row, int64_t rows) {
-  for (; rows - row >= static_cast<int64_t>(Rows); row += Rows) block<Rows, Vectors>(s, row);
-  return row;
+// Some rows of the whole strip, its panels from last to first: what spills is overwritten.
+template <size_t Rows, class T>
+HWY_NOINLINE HWY_ATTR void rows_of(const Strip<T>& s, int64_t row) {
+  int64_t column = (s.columns - 1) / kPanel<T> * kPanel<T>;
+  if (s.columns - column <= kLanes<T>) {
+    block<Rows, 1>(s, row, column);
+    column -= kPanel<T>;
+  }
+  if constexpr (Rows <= 6 || kManyRegisters) {
+    for (; column >= 0; column -= kPanel<T>) block<Rows, 2>(s, row, column);
+  }
 }
 
-// All rows, in blocks whose sums keep the multipliers busy and still fit the registers.
-template <size_t Vectors, class T>
-HWY_ATTR void blocks(const Strip<T>& s, int64_t rows) {
+// All rows, in blocks that keep the multipliers busy and whose sums fit the registers.
+template <class T>
+HWY_ATTR void all_rows(const Strip<T>& s, int64_t rows) {
   int64_t row = 0;
-  if constexpr (kRegisters == 32 || Vectors == 1) row = blocks_of<12, Vectors>(s, row, rows);
+  if (kManyRegisters || s.columns <= kLanes<T>) {
+    for (; rows - row >= 12; row += 12) rows_of<12>(s, row);
+  }
   // 7 = 4 + 3 and 8 = 4 + 4 rather than 6 and a block that is too small.
-  while (rows - row == 6 || rows - row > 8) block<6, Vectors>(s, row), row += 6;
-  if (rows - row == 5) return block<5, Vectors>(s, row);
-  row = blocks_of<4, Vectors>(s, row, rows);
-  if (rows - row == 3) return block<3, Vectors>(s, row);
-  if (rows - row == 2) return block<2, Vectors>(s, row);
-  if (rows - row == 1) block<1, Vectors>(s, row);
+  for (; rows - row == 6 || rows - row > 8; row += 6) rows_of<6>(s, row);
+  if (rows - row == 5) return rows_of<5>(s, row);
+  for (; rows - row >= 4; row += 4) rows_of<4>(s, row);
+  if (rows - row == 3) return rows_of<3>(s, row);
+  if (rows - row == 2) return rows_of<2>(s, row);
+  if (rows - row == 1) rows_of<1>(s, row);
 }
 
-// Rows of 16 bytes, four of float32 or two of float64, transposed: to[p·width + j] = rows[j][p].
+// A square of numbers, transposed: to[p·width + j] = rows[j][p]. Its sides are 16 bytes, or two elements where vectors
+// have one lane.
 template <class T>
 HWY_INLINE HWY_ATTR void transpose_square(const T* const* rows, int64_t p, T* to, int64_t width) {
 #if HWY_TARGET == HWY_SCALAR
-  constexpr int64_t kSide = static_cast<int64_t>(16 / sizeof(T));
-  for (int64_t i = 0; i < kSide * kSide; ++i) to[i / kSide * width + i % kSide] = rows[i % kSide][p + i / kSide];
+  to[0] = rows[0][p], to[1] = rows[1][p], to[width] = rows[0][p + 1], to[width + 1] = rows[1][p + 1];
 #else
   const FixedTag<double, 2> pairs;
   if constexpr (sizeof(T) == 8) {
@@ -172,57 +190,54 @@ HWY_INLINE HWY_ATTR void transpose_square(const T* const* rows, int64_t p, T* to
 #endif
 }
 
-// to[p, j] = b[j, p] for p < k, j < columns; b has rows of b_row elements, `to` of `width`, a multiple of 16 bytes
-// (or of one element for lone lanes), which are filled with the last column.
+// Packs a strip: panel after panel, each kDepth rows of kPanel elements, of which k get b[p, j]. `end` is the end of b.
 template <class T>
-HWY_ATTR void pack_transposed(const T* b, int64_t b_row, int64_t k, int64_t columns, T* to, int64_t width) {
-  constexpr int64_t kSide = static_cast<int64_t>(16 / sizeof(T));
-  int64_t j = 0;
-  for (; j + kSide <= width; j += kSide) {
+HWY_ATTR void pack(const T* b, int64_t b_row, int64_t k, int64_t columns, T* packed, const T* end) {
+  const Tag<T> d;
+  for (int64_t p = 0; p < k; ++p, b += b_row) {
+    T* to = packed + p * kPanel<T>;
+    for (int64_t j = 0; j < columns; j += kPanel<T>, to += kPanel<T> * kDepth) {
+      if (b + j + kPanel<T> <= end) {  // what follows in b fills columns that nobody reads
+        Store(LoadU(d, b + j), d, to);
+        Store(LoadU(d, b + j + kLanes<T>), d, to + kLanes<T>);
+      } else {
+        for (int64_t i = 0; i < kPanel<T>; ++i) to[i] = j + i < columns ? b[j + i] : T{0};
+      }
+    }
+  }
+}
+
+// The same of b stored the other way round. Fills up with the last column.
+template <class T>
+HWY_ATTR void pack_transposed(const T* b, int64_t b_row, int64_t k, int64_t columns, T* packed) {
+  constexpr int64_t kSide = std::min(static_cast<int64_t>(16 / sizeof(T)), kPanel<T>);
+  for (int64_t j = 0; j < (columns + kPanel<T> - 1) / kPanel<T> * kPanel<T>; j += kSide) {
+    T* to = packed + j / kPanel<T> * kPanel<T> * kDepth + j % kPanel<T>;
     const T* rows[kSide];
     for (int64_t i = 0; i < kSide; ++i) rows[i] = b + std::min(j + i, columns - 1) * b_row;
     int64_t p = 0;
-    for (; p + kSide <= k; p += kSide) transpose_square(rows, p, to + p * width + j, width);
+    for (; p + kSide <= k; p += kSide) transpose_square(rows, p, to + p * kPanel<T>, kPanel<T>);
     for (; p < k; ++p) {
-      for (int64_t i = 0; i < kSide; ++i) to[p * width + j + i] = rows[i][p];
+      for (int64_t i = 0; i < kSide; ++i) to[p * kPanel<T> + i] = rows[i][p];
     }
-  }
-  for (; j < width; ++j) {
-    for (int64_t p = 0; p < k; ++p) to[p * width + j] = b[std::min(j, columns - 1) * b_row + p];
   }
 }
 
-// to[p, j] = b[p, j], likewise. `end` is the end of b.
 template <class T>
-HWY_ATTR void pack(const T* b, int64_t b_row, int64_t k, int64_t columns, T* to, int64_t width, const T* end) {
-  const Tag<T> d;
-  for (int64_t p = 0; p < k; ++p, b += b_row, to += width) {
-    if (b + width <= end) {  // what follows in b fills columns that nobody reads
-      for (int64_t j = 0; j < width; j += static_cast<int64_t>(Lanes(d))) Store(LoadU(d, b + j), d, to + j);
-    } else {
-      for (int64_t j = 0; j < width; ++j) to[j] = j < columns ? b[j] : T{0};
-    }
-  }
-}
-
-template <size_t Vectors, class T>
 HWY_ATTR void strip(const Gemm& g, const GemmPart& part, int64_t column, int64_t columns, const T* a, const T* b,
                     const T* bias, T* c) {
-  constexpr int64_t kWidth = static_cast<int64_t>(Vectors * MaxLanes(Tag<T>{}));
-  constexpr int64_t kDepth = static_cast<int64_t>(kPackedBytes / sizeof(T)) / kWidth;
   alignas(64) T packed[kPackedBytes / sizeof(T)];
-  alignas(64) T start[kWidth] = {};
-  if (bias != nullptr) std::memcpy(start, bias + column, static_cast<size_t>(columns) * sizeof(T));
+  alignas(64) T start[kStrip<T>];
+  const int64_t panels = (columns + kPanel<T> - 1) / kPanel<T>;
+  for (int64_t j = 0; j < panels * kPanel<T>; ++j) start[j] = bias != nullptr && j < columns ? bias[column + j] : T{0};
   const int64_t rows = part.row_end - part.row;
-  const bool direct = !g.transpose_b && columns == kWidth &&
-                      (rows <= 12 || g.k * g.n <= static_cast<int64_t>(2 * kPackedBytes / sizeof(T)));
-  // The strips go from the last to the first: a row may spill into the next one, which is written later.
+  const bool direct = !g.transpose_b && columns == panels * kPanel<T> &&
+                      (rows <= 12 || g.k * g.n * static_cast<int64_t>(sizeof(T)) <= 16384);
   const bool spills = part.column == 0 && part.column_end == g.n && (direct || g.k <= kDepth);
-  T* const corner = c + part.row * g.n + column;
   Strip<T> s;
   s.a_row = g.transpose_a ? 1 : g.k;
   s.a_k = g.transpose_a ? g.m : 1;
-  s.c = corner;
+  s.c = c + part.row * g.n + column;
   s.c_row = g.n;
   s.columns = columns;
   s.spill = spills ? c + part.row_end * g.n : c;
@@ -230,31 +245,25 @@ HWY_ATTR void strip(const Gemm& g, const GemmPart& part, int64_t column, int64_t
     s.k = direct ? g.k : std::min(kDepth, g.k - p);
     s.a = a + part.row * s.a_row + p * s.a_k;
     s.start = p == 0 ? start : nullptr;
-    if (direct) {
-      s.b = b + column;
-      s.b_k = g.n;
-    } else {
-      s.b = packed;
-      s.b_k = kWidth;
-      if (g.transpose_b) {
-        pack_transposed(b + column * g.k + p, g.k, s.k, columns, packed, kWidth);
-      } else {
-        pack(b + p * g.n + column, g.n, s.k, columns, packed, kWidth, b + g.k * g.n);
-      }
+    s.b = direct ? b + column : packed;
+    s.b_k = direct ? g.n : kPanel<T>;
+    s.b_panel = direct ? kPanel<T> : kPanel<T> * kDepth;
+    if (g.transpose_b) {
+      pack_transposed(b + column * g.k + p, g.k, s.k, columns, packed);
+    } else if (!direct) {
+      pack(b + p * g.n + column, g.n, s.k, columns, packed, b + g.k * g.n);
     }
-    blocks<Vectors>(s, rows);
+    all_rows(s, rows);
   }
 }
 
+// The strips go from the last to the first, as the panels do.
 template <class T>
 HWY_ATTR void product(const Gemm& g, const GemmPart& part, const void* a, const void* b, const void* bias, void* c) {
-  constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(Tag<T>{}));
-  int64_t end = part.column_end;
-  while (end > part.column) {
-    const int64_t begin = part.column + (end - part.column - 1) / (2 * kLanes) * (2 * kLanes);
-    const auto run = end - begin <= kLanes ? &strip<1, T> : &strip<2, T>;
-    run(g, part, begin, end - begin, static_cast<const T*>(a), static_cast<const T*>(b), static_cast<const T*>(bias),
-        static_cast<T*>(c));
+  for (int64_t end = part.column_end; end > part.column;) {
+    const int64_t begin = part.column + (end - part.column - 1) / kStrip<T> * kStrip<T>;
+    strip(g, part, begin, end - begin, static_cast<const T*>(a), static_cast<const T*>(b), static_cast<const T*>(bias),
+          static_cast<T*>(c));
     end = begin;
   }
 }

@@ -124,7 +124,7 @@ struct IndexAdd {
   }
   static Cost cost(const Call& call) { return copy_cost(call); }
   static void vjp(Vjp& v) {
-    const Tensor g = v.g();
+    const Tensor& g = v.g();
     v.add(0, g);
     if (v.needs(2)) v.add(2, index_select(g, v.options<Options>().dim, v.input(1)));
   }
@@ -244,7 +244,7 @@ struct ScatterAdd {
   }
   static Cost cost(const Call& call) { return copy_cost(call); }
   static void vjp(Vjp& v) {
-    const Tensor g = v.g();
+    const Tensor& g = v.g();
     v.add(0, g);
     if (v.needs(2)) v.add(2, gather(g, v.options<Options>().dim, v.input(1)));
   }

@@ -75,7 +75,7 @@ struct LaneBackward : PointwiseParts {
 
   static void vjp(Vjp& vjp) {
     if (vjp.needs(0)) {
-      const Tensor g = vjp.g();
+      const Tensor& g = vjp.g();
       Arg inputs[kOperands] = {g};
       for (size_t k = 1; k < kOperands; ++k) inputs[k] = vjp.input(static_cast<int>(k));
       vjp.add(0, apply(vjp.op(), std::span<const Arg>(inputs, kOperands)));
@@ -105,7 +105,7 @@ struct LaneOp : PointwiseParts {
   template <int I>
   static void add(Vjp& vjp) {
     if (!vjp.needs(I)) return;
-    const Tensor g = vjp.g();
+    const Tensor& g = vjp.g();
     Arg inputs[kCount + 2] = {g};
     size_t count = 1;
     if (BackwardOp<I>::kReadsX) {

@@ -333,7 +333,7 @@ struct Cat {
   static Cost cost(const Call& call) { return copy_cost(call); }
   static void vjp(Vjp& v) {
     const int64_t option = v.options<Options>().dim;
-    const Tensor g = v.g();
+    const Tensor& g = v.g();
     const int64_t dim = option < 0 ? option + g.rank() : option;
     int64_t at = 0;
     for (int i = 0; i < v.inputs(); ++i) {

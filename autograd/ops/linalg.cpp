@@ -197,25 +197,7 @@ struct Linear {
     for (int i = 0; i < call.inputs(); ++i) bytes += static_cast<double>(call.in(i).bytes());
     return {2.0 * static_cast<double>(call.out().numel) * static_cast<double>(call.in(1).dims()[1]), bytes};
   }
-  static void vjp(Vjp& v) {
-    const Shape x = v.shape(0);
-    const Shape weight = v.shape(1);
-    const Tensor g = v.g();
-    if (v.needs(0)) v.add(0, matmul(g, v.input(1)));
-    // Any leading dims are rows here.
-    const int64_t rows = x.rank() == 1 ? 1 : rows_of(x);
-    const bool flat = x.rank() == 2;
-    const Tensor g2 = flat ? g : reshape(g, {rows, weight[0]});
-    if (v.needs(1)) {
-      v.add(1, flat ? matmul(g2, v.input(0), true) : matmul(g2, reshape(v.input(0), {rows, weight[1]}), true));
-    }
-    if (v.inputs() == 3 && v.needs(2)) v.add(2, x.rank() == 1 ? g : sum(g2, Dims{0}));
-  }
-  static int64_t rows_of(const Shape& x) {
-    int64_t rows = 1;
-    for (int d = 0; d + 1 < x.rank(); ++d) rows *= x[d];
-    return rows;
-  }
+  static void vjp(Vjp& v);
   static void samples(Samples& s) {
     if (s.benchmark()) {
       for (int64_t n : {1, 32, 128}) s.add({s.normal({n, 784}), s.normal({512, 784}), s.normal({512})});
@@ -233,10 +215,114 @@ struct Linear {
   }
 };
 
+// The product of all dims but the last.
+int64_t rows_of(const detail::Body& body) {
+  int64_t rows = 1;
+  for (int d = 0; d + 1 < body.rank; ++d) rows *= body.dims()[d];
+  return rows;
+}
+
+// linear's gradients as ops of their own: any leading dims are rows, without a reshape.
+struct LinearBackwardInput {
+  static constexpr std::string_view name = "linear_backward_input", doc = "g·weight: [..., out], [out, in] → [..., in]";
+  static constexpr std::string_view operands[] = {"g", "weight"};
+  static void shape(Call& call) {
+    call.require_same_dtype(0, 1);
+    call.require_floating(0);
+    if (call.rank(0) == 0 || call.rank(1) != 2) call.shape_error("expected g [..., out] and weight [out, in]");
+    const int64_t* weight = call.in(1).dims();
+    const int64_t* g = call.in(0).dims();
+    const auto rank = static_cast<size_t>(call.rank(0));
+    if (g[rank - 1] != weight[0]) {
+      call.shape_error(fmt::format("inner dimensions differ: {} and {}", g[rank - 1], weight[0]));
+    }
+    int64_t dims[kMaxRank];
+    std::copy(g, g + rank, dims);
+    dims[rank - 1] = weight[1];
+    call.output(call.dtype(0), {dims, rank}, rows_of(call.in(0)) * weight[1]);
+  }
+  static void forward(Call& call) {
+    const int64_t* weight = call.in(1).dims();
+    const kernels::Gemm g{.m = rows_of(call.in(0)), .n = weight[1], .k = weight[0]};
+    kernels::gemm(call.dtype(0), g, call.data<void>(0), call.data<void>(1), nullptr, call.out_data());
+  }
+  static Cost cost(const Call& call) {
+    return {2.0 * static_cast<double>(call.out().numel) * static_cast<double>(call.in(1).dims()[0]),
+            static_cast<double>(call.in(0).bytes() + call.in(1).bytes() + call.out().bytes())};
+  }
+  static void vjp(Vjp& v);
+  static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({128, 512}), s.normal({512, 784})});
+    s.add({s.normal({3, 2}), s.normal({2, 4})});
+    s.add({s.normal({2}), s.normal({2, 4})});
+    s.add({s.normal({3, 3}), s.normal({3, 3})});
+    s.add({s.normal({2, 3, 5}), s.normal({5, 4})});
+    s.add({s.normal({0, 2}), s.normal({2, 4})});
+    s.add_error("inner dimensions differ: 3 and 2", {s.normal({4, 3}), s.normal({2, 4})});
+  }
+};
+
+struct LinearBackwardWeight {
+  static constexpr std::string_view name = "linear_backward_weight", doc = "Σ g·xᵀ over rows: [..., out], [..., in] → [out, in]";
+  static constexpr std::string_view operands[] = {"g", "x"};
+  static void shape(Call& call) {
+    call.require_same_dtype(0, 1);
+    call.require_floating(0);
+    const int rank = call.rank(0);
+    const int64_t* g = call.in(0).dims();
+    const int64_t* x = call.in(1).dims();
+    if (rank == 0 || call.rank(1) != rank || !std::equal(g, g + rank - 1, x)) {
+      call.shape_error("expected g [..., out] and x [..., in] with the same rows");
+    }
+    const int64_t dims[] = {g[rank - 1], x[rank - 1]};
+    call.output(call.dtype(0), dims, dims[0] * dims[1]);
+  }
+  static void forward(Call& call) {
+    const int64_t* out = call.out().dims();
+    kernels::Gemm g{.m = out[0], .n = out[1], .k = rows_of(call.in(0))};
+    g.transpose_a = true;
+    kernels::gemm(call.dtype(0), g, call.data<void>(0), call.data<void>(1), nullptr, call.out_data());
+  }
+  static Cost cost(const Call& call) {
+    return {2.0 * static_cast<double>(call.out().numel) * static_cast<double>(rows_of(call.in(0))),
+            static_cast<double>(call.in(0).bytes() + call.in(1).bytes() + call.out().bytes())};
+  }
+  static void vjp(Vjp& v) {
+    const Tensor& c = v.g();
+    if (v.needs(0)) v.add(0, linear(v.input(1), c));
+    if (v.needs(1)) v.add(1, apply(op<LinearBackwardInput>, {v.input(0), c}));
+  }
+  static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({128, 512}), s.normal({128, 784})});
+    s.add({s.normal({3, 2}), s.normal({3, 4})});
+    s.add({s.normal({3, 2}), s.normal({3, 2})});
+    s.add({s.normal({2}), s.normal({4})});
+    s.add({s.normal({2, 3, 5}), s.normal({2, 3, 4})});
+    s.add({s.normal({0, 2}), s.normal({0, 4})});
+    s.add_error("with the same rows", {s.normal({4, 3}), s.normal({2, 3})});
+  }
+};
+
+void LinearBackwardInput::vjp(Vjp& v) {
+  const Tensor& c = v.g();
+  if (v.needs(0)) v.add(0, linear(c, v.input(1)));
+  if (v.needs(1)) v.add(1, apply(op<LinearBackwardWeight>, {v.input(0), c}));
+}
+
+void Linear::vjp(Vjp& v) {
+  const Tensor& g = v.g();
+  if (v.needs(0)) v.add(0, apply(op<LinearBackwardInput>, {g, v.input(1)}));
+  if (v.needs(1)) v.add(1, apply(op<LinearBackwardWeight>, {g, v.input(0)}));
+  if (v.inputs() == 3 && v.needs(2)) {
+    const int rank = g.rank();
+    v.add(2, rank == 1 ? g : sum(rank == 2 ? g : reshape(g, {-1, g.size(-1)}), Dims{0}));
+  }
+}
+
 }  // namespace
 
 std::span<const Op* const> linalg() {
-  static constexpr const Op* kOps[] = {&op<Matmul>, &op<Linear>};
+  static constexpr const Op* kOps[] = {&op<Matmul>, &op<Linear>, &op<LinearBackwardInput>, &op<LinearBackwardWeight>};
   return kOps;
 }
 

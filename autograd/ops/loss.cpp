@@ -136,7 +136,7 @@ struct CrossEntropyBackward {
     return {5.0 * static_cast<double>(call.numel(1)), 2.0 * static_cast<double>(call.in(1).bytes())};
   }
   static void vjp(Vjp& v) {
-    const Tensor c = v.g();
+    const Tensor& c = v.g();
     const Tensor p = softmax(v.input(1), -1);
     const Tensor cp = mul(c, p);
     const Tensor row = sum(cp, Dims{-1}, true);

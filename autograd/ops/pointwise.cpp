@@ -24,7 +24,7 @@ struct Add : PointwiseParts {
   static constexpr auto operands = detail::operand_names(2);
   static constexpr auto kernels = lanes<Lane::add>(kernels::scalar_kernel(Scalar::add, DType::int64));
   static void vjp(Vjp& v) {
-    const Tensor g = v.g();
+    const Tensor& g = v.g();
     v.add(0, g);
     v.add(1, g);
   }
@@ -36,7 +36,7 @@ struct Sub : PointwiseParts {
   static constexpr auto operands = detail::operand_names(2);
   static constexpr auto kernels = lanes<Lane::sub>(kernels::scalar_kernel(Scalar::sub, DType::int64));
   static void vjp(Vjp& v) {
-    const Tensor g = v.g();
+    const Tensor& g = v.g();
     v.add(0, g);
     if (v.needs(1)) v.add(1, neg(g));
   }
@@ -48,7 +48,7 @@ struct Mul : PointwiseParts {
   static constexpr auto operands = detail::operand_names(2);
   static constexpr auto kernels = lanes<Lane::mul>(kernels::scalar_kernel(Scalar::mul, DType::int64));
   static void vjp(Vjp& v) {
-    const Tensor g = v.g();
+    const Tensor& g = v.g();
     if (v.needs(0)) v.add(0, mul(g, v.input(1)));
     if (v.needs(1)) v.add(1, mul(g, v.input(0)));
   }
@@ -61,7 +61,7 @@ struct Div : PointwiseParts {
   static constexpr auto operands = detail::operand_names(2);
   static constexpr auto kernels = lanes<Lane::div>();
   static void vjp(Vjp& v) {
-    const Tensor g = v.g();
+    const Tensor& g = v.g();
     if (v.needs(0)) v.add(0, div(g, v.input(1)));
     // y/b and not a/b²: b² may overflow.
     if (v.needs(1)) v.add(1, neg(detail::pole_mul(g, div(v.output(), v.input(1)))));
@@ -82,7 +82,7 @@ struct MulAdd : PointwiseParts {
   static constexpr auto operands = detail::operand_names(3);
   static constexpr auto kernels = lanes<Lane::mul_add>();
   static void vjp(Vjp& v) {
-    const Tensor g = v.g();
+    const Tensor& g = v.g();
     if (v.needs(0)) v.add(0, mul(g, v.input(1)));
     if (v.needs(1)) v.add(1, mul(g, v.input(0)));
     v.add(2, g);
@@ -97,7 +97,7 @@ struct PoleMul : PointwiseParts {
   static constexpr auto kernels = lanes<Lane::pole_mul>();
   static constexpr Flags flags = {.poles = true};
   static void vjp(Vjp& v) {
-    const Tensor g = v.g();
+    const Tensor& g = v.g();
     if (v.needs(0)) v.add(0, detail::pole_mul(g, v.input(1)));
     if (v.needs(1)) v.add(1, detail::pole_mul(g, v.input(0)));
   }
@@ -176,7 +176,7 @@ struct Where : PointwiseParts {
   static constexpr auto kernels = comparison(Scalar::where);
   static constexpr int first_value = 1;
   static void vjp(Vjp& v) {
-    const Tensor g = v.g();
+    const Tensor& g = v.g();
     if (v.needs(1)) v.add(1, where(v.input(0), g, 0.0));
     if (v.needs(2)) v.add(2, where(v.input(0), 0.0, g));
   }

@@ -104,7 +104,7 @@ struct Mean : Reducing<kernels::Reduce::mean, true, false> {
   static constexpr std::string_view name = "mean", doc = "Σ x / n over dim; NaN for no elements";
   static void vjp(Vjp& v) {
     const Shape x = v.shape(0);
-    const Tensor g = v.g();
+    const Tensor& g = v.g();
     if (x.numel() == 0) return v.add(0, zeros(x, v.dtype(0)));
     const double n = static_cast<double>(x.numel()) / static_cast<double>(g.numel());
     v.add(0, expand(unreduce(div(g, n), x, v.options<Options>().dim), x));

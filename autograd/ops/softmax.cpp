@@ -89,7 +89,7 @@ struct SoftmaxBackward : AlongDim {
                               a.inner);
   }
   static void vjp(Vjp& v) {
-    const Tensor c = v.g();
+    const Tensor& c = v.g();
     const auto& options = v.options<Options>();
     if (v.needs(0)) v.add(0, apply(v.op(), {c, v.input(1)}, options));
     if (!v.needs(1)) return;
@@ -111,7 +111,7 @@ struct LogSoftmaxBackward : AlongDim {
                                   a.inner);
   }
   static void vjp(Vjp& v) {
-    const Tensor c = v.g();
+    const Tensor& c = v.g();
     const Dims dim = {v.options<Options>().dim};
     const Tensor p = exp(v.input(1));
     if (v.needs(0)) v.add(0, sub(c, sum(mul(c, p), dim, true)));

@@ -163,6 +163,38 @@ Out linear(In in, Options) {
   return {y};
 }
 
+Out linear_backward_input(In in, Options) {
+  const Array &g = in[0], &w = in[1];
+  const int64_t out = w.shape[0], width = w.shape[1];
+  Index sizes(g.shape.begin(), g.shape.end());
+  sizes.back() = width;
+  Array y = array_like(shape_from(sizes));
+  for (size_t i = 0; i < y.v.size(); ++i) {
+    const auto r = static_cast<int64_t>(i) / width, c = static_cast<int64_t>(i) % width;
+    std::vector<double> terms;
+    for (int64_t j = 0; j < out; ++j) {
+      terms.push_back(g[static_cast<size_t>(r * out + j)] * w[static_cast<size_t>(j * width + c)]);
+    }
+    y[i] = total(terms);
+  }
+  return {y};
+}
+
+Out linear_backward_weight(In in, Options) {
+  const Array &g = in[0], &x = in[1];
+  const int64_t out = g.shape[g.shape.rank() - 1], width = x.shape[x.shape.rank() - 1];
+  const int64_t rows = g.shape.numel() / out;
+  Array y = array_like({out, width});
+  for (int64_t i = 0; i < out * width; ++i) {
+    std::vector<double> terms;
+    for (int64_t r = 0; r < rows; ++r) {
+      terms.push_back(g[static_cast<size_t>(r * out + i / width)] * x[static_cast<size_t>(r * width + i % width)]);
+    }
+    y[static_cast<size_t>(i)] = total(terms);
+  }
+  return {y};
+}
+
 enum { kNone, kMean, kSum };
 
 double joined(const std::vector<double>& v, int64_t reduction) {
@@ -256,6 +288,8 @@ const std::map<std::string_view, Reference>& structured_references() {
        }},
       {"matmul", matmul},
       {"linear", linear},
+      {"linear_backward_input", linear_backward_input},
+      {"linear_backward_weight", linear_backward_weight},
       {"mse_loss", mse_loss},
       {"cross_entropy", cross_entropy},
       {"cross_entropy_backward", cross_entropy_backward},
