@@ -69,6 +69,7 @@ class Invocation {
     if (call_.out_ != call_.inline_out_) delete[] call_.out_;
     if (call_.in_ != in_) delete[] call_.in_;
     delete[] more_literals_;
+    delete defaults_;
   }
 
   void run(detail::Cell* into = nullptr) {
@@ -100,7 +101,7 @@ class Invocation {
   void record();
 
   Call call_;
-  OptionsBox defaults_;
+  OptionsBox* defaults_ = nullptr;
   const Body* in_[kInlineInputs];
   LiteralBody literals_[2];
   LiteralBody* more_literals_ = nullptr;
@@ -112,8 +113,8 @@ void Invocation::default_options(const Op& op) {
   if (call_.options_.type != nullptr) {
     raise<ArgumentError>("[{}] was given the options of another op{}", op.name, location(call_.where_));
   }
-  defaults_ = OptionsBox(op.options);
-  call_.options_ = defaults_.ref();
+  defaults_ = new OptionsBox(op.options);
+  call_.options_ = defaults_->ref();
 }
 
 void Invocation::resolve() {

@@ -182,9 +182,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tapegrad::bench {
 HWY_EXPORT(head_table);
-const HeadKernels& head_kernels() {
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  return *HWY_DYNAMIC_DISPATCH(head_table)();
-}
+const HeadKernels& head_kernels() { return *HWY_DYNAMIC_DISPATCH(head_table)(); }
 }  // namespace tapegrad::bench
 #endif

@@ -118,9 +118,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tapegrad::bench {
 HWY_EXPORT(layer_table);
-const LayerKernels& layer_kernels() {
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  return *HWY_DYNAMIC_DISPATCH(layer_table)();
-}
+const LayerKernels& layer_kernels() { return *HWY_DYNAMIC_DISPATCH(layer_table)(); }
 }  // namespace tapegrad::bench
 #endif

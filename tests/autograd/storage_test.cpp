@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
@@ -26,7 +27,7 @@ TEST_CASE("autograd/storage: aligned, rounded up, and distinct") {
   }
   for (size_t i = 0; i < blocks.size(); ++i) {
     const auto* at = static_cast<const unsigned char*>(blocks[i].first);
-    for (size_t k = 0; k < blocks[i].second; ++k) REQUIRE(at[k] == i + 1);
+    CHECK(std::all_of(at, at + blocks[i].second, [&](unsigned char c) { return c == i + 1; }));
     pool_free(blocks[i].first, blocks[i].second);
   }
 }
@@ -82,6 +83,7 @@ TEST_CASE("autograd/storage: one thread allocates, another frees, and memory sta
   size_t after_warmup = 0;
   constexpr int kRounds = 500;
   std::thread consumer([&] {
+    const Tensor own = zeros({8});  // a thread that allocates as well has lists of its own
     for (;;) {
       std::unique_lock lock(mutex);
       changed.wait(lock, [&] { return done || !handed.empty(); });
