@@ -109,6 +109,7 @@ struct ThreadPool {
 
   void* refill_small(size_t bytes) {
     const size_t index = bytes / kAlign;
+    --small.surplus;
     {
       std::lock_guard lock(shared().mutex);
       if (FreeBlock* block = shared().small[index]) {
@@ -176,6 +177,19 @@ void pool_free_slow(void* memory, size_t bytes) noexcept {
   pool->large_bytes += bytes;
 }
 #endif
+
+void pool_donate(size_t bytes) noexcept {
+  SmallBlocks& mine = *t_small_blocks;
+  mine.surplus = 0;
+  FreeBlock* first = mine.lists[bytes / kAlign];
+  if (first == nullptr) return;
+  FreeBlock* last = first;
+  while (last->next != nullptr) last = last->next;
+  mine.lists[bytes / kAlign] = nullptr;
+  std::lock_guard lock(shared().mutex);
+  last->next = shared().small[bytes / kAlign];
+  shared().small[bytes / kAlign] = first;
+}
 
 size_t pool_bytes_reserved() { return g_reserved.load(std::memory_order_relaxed); }
 

@@ -3,6 +3,7 @@
 // The pool that tensor memory comes from. Internal, not installed.
 
 #include <cstddef>
+#include <cstdint>
 
 namespace tapegrad::detail {
 
@@ -15,7 +16,9 @@ struct FreeBlock {
 // The free small blocks of this thread; null before its first allocation and after its last.
 struct SmallBlocks {
   FreeBlock* lists[kPoolSmall / kPoolAlign + 1];
+  int64_t surplus;  // blocks freed here beyond those allocated here, since the last gift to other threads
 };
+inline constexpr int64_t kPoolSurplus = 4096;
 extern thread_local constinit SmallBlocks* t_small_blocks;
 
 constexpr size_t pool_round_up(size_t bytes) {
@@ -24,6 +27,9 @@ constexpr size_t pool_round_up(size_t bytes) {
 
 void* pool_allocate_slow(size_t rounded);
 void pool_free_slow(void* memory, size_t rounded) noexcept;
+// Hands this thread's free blocks of one size to whichever thread runs out: a thread that only frees what others
+// allocate would hoard them.
+void pool_donate(size_t rounded) noexcept;
 
 // Memory of at least `bytes`, 64-byte aligned and rounded up to a multiple of 64, so that vector kernels may run
 // into the padding. Throws ResourceError when the machine has no more.
@@ -33,6 +39,7 @@ inline void* pool_allocate(size_t bytes) {
     FreeBlock*& head = t_small_blocks->lists[bytes / kPoolAlign];
     if (FreeBlock* block = head) {
       head = block->next;
+      --t_small_blocks->surplus;
       __builtin_prefetch(head, 1);
       return block;
     }
@@ -49,6 +56,7 @@ inline void pool_free(void* memory, size_t bytes) noexcept {
   auto* block = static_cast<FreeBlock*>(memory);
   block->next = head;
   head = block;
+  if (++t_small_blocks->surplus > kPoolSurplus) pool_donate(bytes);
 }
 
 // Bytes that this process holds in the pool, free or in use, for tests of memory growth.

@@ -26,7 +26,7 @@ json to_json(const CaseResult& r, int threads) {
   json j = {{"id", r.id}, {"threads", threads}, {"limit_us", or_null(r.limit_us)}, {"eager_us", or_null(r.eager_us)},
             {"program_us", nullptr}, {"libtorch_us", nullptr}, {"ratio", or_null(r.ratio)},
             {"ratio_error", r.ratio_error}, {"aa_spread", r.aa_spread}, {"forward_us", or_null(r.forward_us)},
-            {"allocations_eager", r.allocations}, {"allocations_program", nullptr}, {"peak_bytes", r.peak_bytes}};
+            {"allocations_eager", r.allocations}, {"weight_gap", r.weight_gap}, {"allocations_program", nullptr}, {"peak_bytes", r.peak_bytes}};
   if (r.ops > 1) j["ns_per_op"] = r.eager_us * 1e3 / r.ops;
   if (r.flops > 0) j["gflops"] = r.flops / r.eager_us * 1e-3;
   return j;

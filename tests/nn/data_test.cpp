@@ -267,7 +267,7 @@ TEST_CASE("nn/data: the order of batches follows the seed and differs from epoch
   CHECK(second == order(b));
 }
 
-TEST_CASE("nn/data: without an rng, batches come in stored order; bad arguments are named") {
+TEST_CASE("nn/data: without an rng, batches come in stored order and bad arguments are named") {
   const nn::Dataset data{zeros({5, 1}), arange(0, 5)};
   std::vector<std::vector<int64_t>> labels;
   const nn::Batches range = nn::batches(data, 2);

@@ -96,7 +96,7 @@ TEST_CASE("nn/sequential: a copy has cells of its own, a move keeps them") {
   CHECK_THROWS_AS(nn::Sequential{single}, ArgumentError);
 }
 
-TEST_CASE("nn/sequential: errors name the layer; a user's layer reports its own line") {
+TEST_CASE("nn/sequential: errors name the layer and a user's layer reports its own line") {
   Rng rng{44};
   const nn::Sequential net(nn::Linear(4, 3, rng), Scale(5));
   std::string message;
