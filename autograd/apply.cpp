@@ -169,8 +169,10 @@ void Invocation::resolve_literals() {
       neighbour = call_.in_[i];
     }
   }
-  if (neighbour == nullptr) call_.dtype_error("expected a tensor beside the number, to give it its dtype; use full");
-  LiteralBody* literal = count <= 2 ? literals_ : (more_literals_ = new LiteralBody[static_cast<size_t>(count)]);
+  if (neighbour == nullptr)
+    call_.dtype_error("expected a tensor beside the number, to give it its dtype; use full");
+  LiteralBody* literal =
+      count <= 2 ? literals_ : (more_literals_ = new LiteralBody[static_cast<size_t>(count)]);
   for (int i = 0; i < call_.inputs_; ++i) {
     const Arg& arg = call_.args_[i];
     if (!arg.is_literal()) continue;
@@ -183,8 +185,16 @@ void Invocation::resolve_literals() {
       case DType::float64: splat(*literal, arg.real()); break;
       default: splat(*literal, arg.integer()); break;
     }
-    literal->body = Body{.references = 1, .dtype = dtype, .rank = 0, .unused = 0, .tape = 0, .value = 0,
-                         .header_bytes = 0, .data = literal->splat, .owner = nullptr, .numel = 1};
+    literal->body = Body{.references = 1,
+                         .dtype = dtype,
+                         .rank = 0,
+                         .unused = 0,
+                         .tape = 0,
+                         .value = 0,
+                         .header_bytes = 0,
+                         .data = literal->splat,
+                         .owner = nullptr,
+                         .numel = 1};
     call_.in_[i] = &(literal++)->body;
   }
 }
@@ -192,7 +202,8 @@ void Invocation::resolve_literals() {
 void Invocation::check_tape(const Body& body, int i) {
   if (!detail::is_live(body.tape)) return;  // a dead tape's result is a constant
   raise<GraphError>(
-      "[{}] operand {} was recorded on tape {}, which is alive, and tape {} is recording{}; use detach to pass it as "
+      "[{}] operand {} was recorded on tape {}, which is alive, and tape {} is recording{}; use detach to "
+      "pass it as "
       "a constant",
       call_.op_->name, operand_name(*call_.op_, i), body.tape, t_state.tape->serial, location(call_.where_));
 }
@@ -249,8 +260,13 @@ void Invocation::record() {
     ++body->references;  // not shared with another thread yet
     tape.values[index].body = body;
   }
-  tape.records.push() = Record{call_.op_, options, ids, call_.where_, first, static_cast<uint16_t>(count),
-                  static_cast<uint16_t>(call_.outputs_)};
+  tape.records.push() = Record{call_.op_,
+                               options,
+                               ids,
+                               call_.where_,
+                               first,
+                               static_cast<uint16_t>(count),
+                               static_cast<uint16_t>(call_.outputs_)};
 }
 
 Tensor apply(const Op& op, std::span<const Arg> inputs, OptionsRef options) {
@@ -286,8 +302,8 @@ void update(const CellRef& cell, const Op& op, std::initializer_list<Arg> inputs
   Tensor result = invocation.take(0);
   if (result.handle() != target.value.handle()) {
     if (result.dtype() != target.value.dtype() || !(result.shape() == target.value.shape())) {
-      raise<ShapeError>("[{}] the update {} does not fit the cell \"{}\": {}", op.name, describe(*result.handle()),
-                        cell.name(), describe(*target.value.handle()));
+      raise<ShapeError>("[{}] the update {} does not fit the cell \"{}\": {}", op.name,
+                        describe(*result.handle()), cell.name(), describe(*target.value.handle()));
     }
     target.value = std::move(result);
   }
@@ -309,7 +325,8 @@ void Call::output(DType dtype, std::span<const int64_t> dims, int64_t numel) {
   if (into_ != nullptr && outputs_ == 0 && op_->pointwise[static_cast<int>(dtype)] != nullptr) {
     Body* held = into_->value.handle();
     // In place if nobody else sees the memory; an operand of this shape in this memory is read densely.
-    if (__atomic_load_n(&held->references, __ATOMIC_ACQUIRE) == 1 && held->owner == nullptr && held->dtype == dtype &&
+    if (__atomic_load_n(&held->references, __ATOMIC_ACQUIRE) == 1 && held->owner == nullptr &&
+        held->dtype == dtype &&
         std::equal(dims.begin(), dims.end(), held->dims(), held->dims() + held->rank)) {
       push(detail::retain(held));
       return;
@@ -349,22 +366,15 @@ std::string Call::word(std::string_view what) const {
   return text + location(where_);
 }
 
-void Call::shape_error(std::string_view what) const {
-  throw ShapeError(word(what));
-}
-void Call::dtype_error(std::string_view what) const {
-  throw DTypeError(word(what));
-}
-void Call::index_error(std::string_view what) const {
-  throw IndexError(word(what));
-}
-void Call::argument_error(std::string_view what) const {
-  throw ArgumentError(word(what));
-}
+void Call::shape_error(std::string_view what) const { throw ShapeError(word(what)); }
+void Call::dtype_error(std::string_view what) const { throw DTypeError(word(what)); }
+void Call::index_error(std::string_view what) const { throw IndexError(word(what)); }
+void Call::argument_error(std::string_view what) const { throw ArgumentError(word(what)); }
 
 void Call::require_floating(int i) const {
   if (is_floating(dtype(i))) return;
-  dtype_error(fmt::format("expected {} to be float32 or float64, given {}; use cast", operand_name(*op_, i), name(dtype(i))));
+  dtype_error(fmt::format("expected {} to be float32 or float64, given {}; use cast", operand_name(*op_, i),
+                          name(dtype(i))));
 }
 
 void Call::require_same_dtype(int i, int j) const {

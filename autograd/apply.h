@@ -13,23 +13,25 @@
 
 namespace tapegrad {
 
-// The one door: checks the operands, asks the shape rule for the outputs, allocates them, runs the kernel, and
-// records the op if a tape records on this thread and an operand is tracked. A trailing Arg{} is an operand left
-// out. Returns the first output. Throws the errors of the op's shape rule, and a GraphError when an operand was
-// recorded on another live tape.
+// The one door: checks the operands, asks the shape rule for the outputs, allocates them, runs the kernel,
+// and records the op if a tape records on this thread and an operand is tracked. A trailing Arg{} is an
+// operand left out. Returns the first output. Throws the errors of the op's shape rule, and a GraphError when
+// an operand was recorded on another live tape.
 TAPEGRAD_API Tensor apply(const Op& op, std::span<const Arg> inputs, OptionsRef options = {});
 inline Tensor apply(const Op& op, std::initializer_list<Arg> inputs, OptionsRef options = {}) {
   return apply(op, std::span<const Arg>(inputs.begin(), inputs.size()), options);
 }
 
 // The same, with every output.
-TAPEGRAD_API std::vector<Tensor> apply_all(const Op& op, std::span<const Arg> inputs, OptionsRef options = {});
-inline std::vector<Tensor> apply_all(const Op& op, std::initializer_list<Arg> inputs, OptionsRef options = {}) {
+TAPEGRAD_API std::vector<Tensor> apply_all(const Op& op, std::span<const Arg> inputs,
+                                           OptionsRef options = {});
+inline std::vector<Tensor> apply_all(const Op& op, std::initializer_list<Arg> inputs,
+                                     OptionsRef options = {}) {
   return apply_all(op, std::span<const Arg>(inputs.begin(), inputs.size()), options);
 }
 
-// Runs the op, unrecorded, and writes its output into the cell: in place for a pointwise op when only the cell holds
-// its memory. How optimisers step.
+// Runs the op, unrecorded, and writes its output into the cell: in place for a pointwise op when only the
+// cell holds its memory. How optimisers step.
 TAPEGRAD_API void update(const CellRef& cell, const Op& op, std::initializer_list<Arg> inputs,
                          OptionsRef options = {});
 
@@ -50,8 +52,8 @@ class TAPEGRAD_API CallSite {
   SourceLine saved_;
 };
 
-// One op that is being run: what its shape rule, cost and forward kernel see. A literal operand appears as a 0-d
-// tensor of its neighbours' dtype.
+// One op that is being run: what its shape rule, cost and forward kernel see. A literal operand appears as a
+// 0-d tensor of its neighbours' dtype.
 class TAPEGRAD_API Call {
  public:
   const Op& op() const { return *op_; }

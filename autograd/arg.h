@@ -9,9 +9,9 @@
 
 namespace tapegrad {
 
-// One operand of an op: a tensor, a parameter or buffer, a plain number, or nothing. Converts from each of them and
-// notes the user's source line on the way; it only borrows, so it does not outlive the call.
-// A number takes the dtype of the tensors beside it and travels in the record, not as a tensor.
+// One operand of an op: a tensor, a parameter or buffer, a plain number, or nothing. Converts from each of
+// them and notes the user's source line on the way; it only borrows, so it does not outlive the call. A
+// number takes the dtype of the tensors beside it and travels in the record, not as a tensor.
 class Arg {
  public:
   enum class Kind : uint8_t { none, tensor, cell, real, integer };

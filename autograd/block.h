@@ -15,8 +15,8 @@ namespace detail {
 TAPEGRAD_API PointwiseKernel pointwise_kernel(std::string_view op, DType dtype);
 }  // namespace detail
 
-// Up to 256 elements of one operand, in L1: what a pointwise formula computes with. Every operator is one call of
-// the library's own vector kernel, so a user's formula needs no compiler flags to be fast.
+// Up to 256 elements of one operand, in L1: what a pointwise formula computes with. Every operator is one
+// call of the library's own vector kernel, so a user's formula needs no compiler flags to be fast.
 template <class E>
 class Block {
  public:

@@ -11,11 +11,14 @@
 
 namespace tapegrad::detail {
 
-constexpr size_t header_bytes(size_t rank) { return (sizeof(Body) + rank * sizeof(int64_t) + 63) & ~size_t{63}; }
+constexpr size_t header_bytes(size_t rank) {
+  return (sizeof(Body) + rank * sizeof(int64_t) + 63) & ~size_t{63};
+}
 
 inline Body* start_body(void* memory, DType dtype, std::span<const int64_t> dims, int64_t numel) {
   const auto rank = static_cast<uint8_t>(dims.size());
-  Body* body = new (memory) Body{1, dtype, rank, 0, 0, 0, static_cast<uint32_t>(header_bytes(rank)), nullptr, nullptr, numel};
+  Body* body = new (memory)
+      Body{1, dtype, rank, 0, 0, 0, static_cast<uint32_t>(header_bytes(rank)), nullptr, nullptr, numel};
   for (size_t d = 0; d < rank; ++d) body->dims()[d] = dims[d];
   return body;
 }

@@ -3,8 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 namespace tapegrad {
+
+// A number of the language, which becomes an element.
+template <class N>
+concept Number = std::is_arithmetic_v<N>;
 
 // What the elements of a tensor are. Dtypes never mix silently: an op on two of them throws a DTypeError.
 enum class DType : uint8_t { float32, float64, int64, boolean };

@@ -9,9 +9,9 @@
 
 namespace tapegrad {
 
-// A value and its derivative along one direction (forward mode, Griewank & Walther, Evaluating Derivatives, ch. 3).
-// V is a Block, a Tensor or another Dual. An inactive one is constant: nothing is computed with its derivative, so
-// that 0·inf cannot arise where there is no dependence.
+// A value and its derivative along one direction (forward mode, Griewank & Walther, Evaluating Derivatives,
+// ch. 3). V is a Block, a Tensor or another Dual. An inactive one is constant: nothing is computed with its
+// derivative, so that 0·inf cannot arise where there is no dependence.
 template <class V>
 struct Dual {
   V v;
@@ -19,7 +19,8 @@ struct Dual {
   bool active;
 
   Dual(V value) : v(value), d(std::move(value)), active(false) {}
-  Dual(V value, V derivative, bool active = true) : v(std::move(value)), d(std::move(derivative)), active(active) {}
+  Dual(V value, V derivative, bool active = true)
+      : v(std::move(value)), d(std::move(derivative)), active(active) {}
 };
 
 namespace detail {
@@ -71,43 +72,35 @@ Dual<V> operator/(const Dual<V>& a, const Dual<V>& b) {
   if (!a.active) return {y, -(y * b.d) / b.v};
   return {y, (a.d - y * b.d) / b.v};
 }
-template <class V, class N>
-  requires std::is_arithmetic_v<N>
+template <class V, Number N>
 Dual<V> operator+(const Dual<V>& a, N b) {
   return {a.v + b, a.d, a.active};
 }
-template <class V, class N>
-  requires std::is_arithmetic_v<N>
+template <class V, Number N>
 Dual<V> operator+(N a, const Dual<V>& b) {
   return {a + b.v, b.d, b.active};
 }
-template <class V, class N>
-  requires std::is_arithmetic_v<N>
+template <class V, Number N>
 Dual<V> operator-(const Dual<V>& a, N b) {
   return {a.v - b, a.d, a.active};
 }
-template <class V, class N>
-  requires std::is_arithmetic_v<N>
+template <class V, Number N>
 Dual<V> operator-(N a, const Dual<V>& b) {
   return {a - b.v, b.active ? -b.d : b.d, b.active};
 }
-template <class V, class N>
-  requires std::is_arithmetic_v<N>
+template <class V, Number N>
 Dual<V> operator*(const Dual<V>& a, N b) {
   return {a.v * b, a.active ? a.d * b : a.d, a.active};
 }
-template <class V, class N>
-  requires std::is_arithmetic_v<N>
+template <class V, Number N>
 Dual<V> operator*(N a, const Dual<V>& b) {
   return {a * b.v, b.active ? a * b.d : b.d, b.active};
 }
-template <class V, class N>
-  requires std::is_arithmetic_v<N>
+template <class V, Number N>
 Dual<V> operator/(const Dual<V>& a, N b) {
   return {a.v / b, a.active ? a.d / b : a.d, a.active};
 }
-template <class V, class N>
-  requires std::is_arithmetic_v<N>
+template <class V, Number N>
 Dual<V> operator/(N a, const Dual<V>& b) {
   V y = a / b.v;
   return {y, b.active ? -(y * b.d) / b.v : y, b.active};
@@ -148,13 +141,11 @@ Dual<V> where(const Mask& condition, const Dual<V>& a, const Dual<V>& b) {
   if (!a.active) return {y, where(condition, 0.0, b.d)};
   return {y, where(condition, a.d, b.d)};
 }
-template <class Mask, class V, class N>
-  requires std::is_arithmetic_v<N>
+template <class Mask, class V, Number N>
 Dual<V> where(const Mask& condition, const Dual<V>& a, N b) {
   return {where(condition, a.v, b), a.active ? where(condition, a.d, 0.0) : a.d, a.active};
 }
-template <class Mask, class V, class N>
-  requires std::is_arithmetic_v<N>
+template <class Mask, class V, Number N>
 Dual<V> where(const Mask& condition, N a, const Dual<V>& b) {
   return {where(condition, a, b.v), b.active ? where(condition, 0.0, b.d) : b.d, b.active};
 }

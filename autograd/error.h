@@ -14,8 +14,9 @@ struct SourceLine {
   int line = 0;
 };
 
-// Root of everything the library throws. what() names the op, its operands, what was expected and given, and the
-// user's source line. After a throw, tensors, tapes and parameters are as before and the next valid call works.
+// Root of everything the library throws. what() names the op, its operands, what was expected and given, and
+// the user's source line. After a throw, tensors, tapes and parameters are as before and the next valid call
+// works.
 class TAPEGRAD_API Error : public std::exception {
  public:
   explicit Error(std::string_view message);

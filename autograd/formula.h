@@ -13,9 +13,9 @@
 
 namespace tapegrad {
 
-// The primitives of pointwise formulas, each with its derivative df(x…, y) written once, on any value a formula can
-// have. `reads` says which of x… and y the derivative looks at; `linear` ones are piecewise linear: their second
-// derivative is 0 wherever it exists, so no df is needed.
+// The primitives of pointwise formulas, each with its derivative df(x…, y) written once, on any value a
+// formula can have. `reads` says which of x… and y the derivative looks at; `linear` ones are piecewise
+// linear: their second derivative is 0 wherever it exists, so no df is needed.
 namespace formula {
 
 enum class Reads : uint8_t { x, y, x_and_y };
@@ -61,12 +61,14 @@ struct Abs {
   static constexpr bool linear = true;
 };
 struct Maximum {
-  static constexpr std::string_view name = "maximum", backward[] = {"maximum_backward_a", "maximum_backward_b"};
+  static constexpr std::string_view name = "maximum",
+                                    backward[] = {"maximum_backward_a", "maximum_backward_b"};
   static constexpr Reads reads = Reads::x;
   static constexpr bool linear = true;
 };
 struct Minimum {
-  static constexpr std::string_view name = "minimum", backward[] = {"minimum_backward_a", "minimum_backward_b"};
+  static constexpr std::string_view name = "minimum",
+                                    backward[] = {"minimum_backward_a", "minimum_backward_b"};
   static constexpr Reads reads = Reads::x;
   static constexpr bool linear = true;
 };
@@ -75,7 +77,8 @@ struct Pow {
   static constexpr Reads reads_of[] = {Reads::x, Reads::x_and_y};
   template <int I>
   static auto df(auto x, auto p, auto y) {
-    // At p = 0 and x = 0 the slope is 0, and at x = 0, p ≥ 0 the log is not looked at: chosen, never multiplied away.
+    // At p = 0 and x = 0 the slope is 0, and at x = 0, p ≥ 0 the log is not looked at: chosen, never
+    // multiplied away.
     if constexpr (I == 0) {
       auto slope = p * pow(x, p - 1.0);
       return where(eq(x, 0.0), where(eq(p, 0.0), p, slope), slope);
@@ -91,7 +94,9 @@ struct Pow {
 namespace detail {
 
 template <class F>
-inline constexpr bool is_linear = requires { F::linear; };
+inline constexpr bool is_linear = requires {
+  F::linear;
+};
 
 // df/dx_I at (x…, y), whether F has one formula or one per operand.
 template <class F, int I, class... V>
@@ -111,11 +116,11 @@ template <class F, int I, class Function, class... V>
 auto with_read(Function f, const V&... xs_and_y) {
   constexpr formula::Reads kReads = reads<F, I>();
   constexpr size_t kFirst = kReads == formula::Reads::y ? sizeof...(V) - 1 : 0;
-  constexpr size_t kCount = kReads == formula::Reads::y ? 1 : sizeof...(V) - (kReads == formula::Reads::x ? 1 : 0);
+  constexpr size_t kCount =
+      kReads == formula::Reads::y ? 1 : sizeof...(V) - (kReads == formula::Reads::x ? 1 : 0);
   auto all = std::forward_as_tuple(xs_and_y...);
-  return [&]<size_t... K>(std::index_sequence<K...>) {
-    return f(std::get<kFirst + K>(all)...);
-  }(std::make_index_sequence<kCount>{});
+  return [&]<size_t... K>(std::index_sequence<K...>) { return f(std::get<kFirst + K>(all)...); }
+  (std::make_index_sequence<kCount>{});
 }
 
 // F at x…, by its kernel or rule.
@@ -133,7 +138,8 @@ Tensor evaluate(const Tensor& x, const More&... more) {
 template <class F, int I, class E, class... More>
 Block<E> evaluate_backward(const Block<E>& g, const More&... xs_and_y) {
   static const PointwiseKernel kernel = pointwise_kernel(F::backward[I], dtype_of<E>());
-  return with_read<F, I>([&](const auto&... read) { return Block<E>::call(kernel, g, read...); }, xs_and_y...);
+  return with_read<F, I>([&](const auto&... read) { return Block<E>::call(kernel, g, read...); },
+                         xs_and_y...);
 }
 template <class F, int I, class... More>
 Tensor evaluate_backward(const Tensor& g, const More&... xs_and_y) {

@@ -33,7 +33,6 @@ double max_abs(const std::vector<double>& values) {
   return largest;
 }
 
-
 // Sum with the rounding errors carried along (Neumaier).
 class CompensatedSum {
  public:
@@ -70,7 +69,8 @@ class Subject {
 
 class InputSubject final : public Subject {
  public:
-  InputSubject(detail::TensorFunction f, std::span<const Tensor> inputs) : f_(f), inputs_(inputs.begin(), inputs.end()) {}
+  InputSubject(detail::TensorFunction f, std::span<const Tensor> inputs)
+      : f_(f), inputs_(inputs.begin(), inputs.end()) {}
 
   std::vector<double> evaluate(int input, const std::vector<double>& values) override {
     std::vector<Tensor> inputs = inputs_;
@@ -103,7 +103,8 @@ class InputSubject final : public Subject {
 
 class ParameterSubject final : public Subject {
  public:
-  ParameterSubject(detail::TensorFunction f, const ParameterList& parameters) : f_(f), parameters_(parameters) {}
+  ParameterSubject(detail::TensorFunction f, const ParameterList& parameters)
+      : f_(f), parameters_(parameters) {}
 
   std::vector<double> evaluate(int input, const std::vector<double>& values) override {
     const CellRef& cell = parameters_[static_cast<size_t>(input)];
@@ -144,11 +145,13 @@ class GradientChecker {
   GradientChecker(Subject& subject, const GradcheckOptions& options) : subject_(subject), options_(options) {}
 
   Report run(std::span<const CellRef> names) {
-    const std::vector<std::vector<double>> gradients = subject_.gradients(options_.seed, cotangent_, outputs_);
+    const std::vector<std::vector<double>> gradients =
+        subject_.gradients(options_.seed, cotangent_, outputs_);
     for (size_t j = 0; j < outputs_.size(); ++j) whole_mass_ += std::fabs(cotangent_[j] * outputs_[j]);
     const std::vector<Tensor> inputs = subject_.inputs();
     for (size_t i = 0; i < inputs.size(); ++i) {
-      if (is_floating(inputs[i].dtype())) check_input(static_cast<int>(i), values_of(inputs[i]), gradients[i]);
+      if (is_floating(inputs[i].dtype()))
+        check_input(static_cast<int>(i), values_of(inputs[i]), gradients[i]);
     }
     report_.write_text(names);
     return std::move(report_);
@@ -233,7 +236,8 @@ class GradientChecker {
         const double power = std::ldexp(1.0, 2 * j);
         table[k][j] = (power * table[k][j - 1] - table[k - 1][j - 1]) / (power - 1);
         weights[k][j] = (power * weights[k][j - 1] + weights[k - 1][j - 1]) / (power - 1);
-        const double error = std::max(std::fabs(table[k][j] - table[k][j - 1]), std::fabs(table[k][j] - table[k - 1][j - 1]));
+        const double error =
+            std::max(std::fabs(table[k][j] - table[k][j - 1]), std::fabs(table[k][j] - table[k - 1][j - 1]));
         const double noise = 2 * kUnit * mass_ * weights[k][j];
         if (error + noise < best) {
           best = error + noise;
@@ -277,12 +281,14 @@ class GradientChecker {
         }
         if (best.bar <= 1e-3 * options_.tolerance * size()) break;
       }
-      if (best.bar <= options_.tolerance * size() || (best.value == 0 && gradient == 0 && best.bar == 0)) break;
+      if (best.bar <= options_.tolerance * size() || (best.value == 0 && gradient == 0 && best.bar == 0))
+        break;
     }
     CheckedEntry checked{input_, entry, gradient, best.value, best.bar, Verdict::noisy};
     const double allowance = 256 * kUnit * std::max(std::fabs(gradient), scale_g_);
     const double r = best.bar + allowance;
-    // Terms of a gradient that cancel leave rounding errors of their own size, which is that of c·f over the scale.
+    // Terms of a gradient that cancel leave rounding errors of their own size, which is that of c·f over the
+    // scale.
     const double zero = r + 256 * kUnit * whole_mass_ / scales[0];
     const bool within = std::fabs(gradient - best.value) <= r;  // false for NaN
     if (!any_finite || !std::isfinite(gradient)) {
@@ -303,7 +309,7 @@ class GradientChecker {
   const GradcheckOptions& options_;
   Report report_;
   std::vector<double> cotangent_, outputs_, x_, direction_;
-  double mass_ = 0;  // Σ|c·f| over the outputs that moved: what rounding errors are proportional to
+  double mass_ = 0;        // Σ|c·f| over the outputs that moved: what rounding errors are proportional to
   double whole_mass_ = 0;  // Σ|c·f| over all outputs
   double scale_g_ = 0;
   double rms_ = 0;
@@ -331,26 +337,31 @@ double badness(const CheckedEntry& entry) {
 bool Report::ok() const { return !entries_.empty() && std::all_of(entries_.begin(), entries_.end(), passes); }
 
 const CheckedEntry& Report::worst() const {
-  if (entries_.empty()) raise<ArgumentError>("[gradcheck] nothing was checked: no floating input has an element");
-  return *std::max_element(entries_.begin(), entries_.end(),
-                           [](const CheckedEntry& a, const CheckedEntry& b) { return badness(a) < badness(b); });
+  if (entries_.empty())
+    raise<ArgumentError>("[gradcheck] nothing was checked: no floating input has an element");
+  return *std::max_element(
+      entries_.begin(), entries_.end(),
+      [](const CheckedEntry& a, const CheckedEntry& b) { return badness(a) < badness(b); });
 }
 
 void Report::write_text(std::span<const CellRef> names) {
   std::string text;
   auto line = [&](const CheckedEntry& e) {
-    const std::string input = names.empty() ? fmt::format("input {}", e.input)
-                                            : fmt::format("\"{}\"", names[static_cast<size_t>(e.input)].name());
+    const std::string input = names.empty()
+                                  ? fmt::format("input {}", e.input)
+                                  : fmt::format("\"{}\"", names[static_cast<size_t>(e.input)].name());
     const std::string at = e.entry < 0 ? "a random direction" : fmt::format("entry {}", e.entry);
-    return fmt::format("{} at {}, {}: gradient {:.10g}, difference {:.10g} ± {:.2g}", name(e.verdict), input, at, e.gradient,
-                       e.difference, e.bar);
+    return fmt::format("{} at {}, {}: gradient {:.10g}, difference {:.10g} ± {:.2g}", name(e.verdict), input,
+                       at, e.gradient, e.difference, e.bar);
   };
   if (entries_.empty()) {
     text = "gradcheck: nothing was checked";
   } else {
-    const auto bad = std::count_if(entries_.begin(), entries_.end(), [](const CheckedEntry& e) { return !passes(e); });
-    text = fmt::format("gradcheck: {} of {} derivatives agree\n  worst: {}", static_cast<size_t>(entries_.size()) - static_cast<size_t>(bad),
-                       entries_.size(), line(worst()));
+    const auto bad =
+        std::count_if(entries_.begin(), entries_.end(), [](const CheckedEntry& e) { return !passes(e); });
+    text = fmt::format("gradcheck: {} of {} derivatives agree\n  worst: {}",
+                       static_cast<size_t>(entries_.size()) - static_cast<size_t>(bad), entries_.size(),
+                       line(worst()));
     int shown = 0;
     for (const CheckedEntry& e : entries_) {
       if (passes(e)) continue;
@@ -369,7 +380,8 @@ Report gradcheck_inputs(TensorFunction f, std::span<const Tensor> inputs, const 
   return GradientChecker(subject, options).run({});
 }
 
-Report gradcheck_parameters(TensorFunction f, const ParameterList& parameters, const GradcheckOptions& options) {
+Report gradcheck_parameters(TensorFunction f, const ParameterList& parameters,
+                            const GradcheckOptions& options) {
   ParameterSubject subject(f, parameters);
   return GradientChecker(subject, options).run(parameters);
 }

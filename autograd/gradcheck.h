@@ -73,10 +73,11 @@ Tensor call_any(const F& f, std::span<const Tensor> inputs) {
     return f(inputs);
   } else {
     static_assert(N <= 8, "gradcheck needs a function of up to 8 tensors, or of std::span<const Tensor>");
-    return [&]<size_t... I>(std::index_sequence<I...>) -> Tensor {
+    return [&]<size_t... I>(std::index_sequence<I...>)->Tensor {
       if constexpr (std::is_invocable_v<const F&, decltype(inputs[I])...>) return f(inputs[I]...);
       else return call_any<F, N + 1>(f, inputs);
-    }(std::make_index_sequence<N>{});
+    }
+    (std::make_index_sequence<N>{});
   }
 }
 
@@ -87,15 +88,17 @@ TensorFunction erase(const F& f) {
           }};
 }
 
-TAPEGRAD_API Report gradcheck_inputs(TensorFunction f, std::span<const Tensor> inputs, const GradcheckOptions& options);
+TAPEGRAD_API Report gradcheck_inputs(TensorFunction f, std::span<const Tensor> inputs,
+                                     const GradcheckOptions& options);
 TAPEGRAD_API Report gradcheck_parameters(TensorFunction f, const ParameterList& parameters,
                                          const GradcheckOptions& options);
 
 }  // namespace detail
 
 // Checks the gradient of f with respect to every floating input against finite differences with an error bar:
-// central differences on two ladders of steps, extrapolated (Richardson, Ridders), under random signed cotangents.
-// f is pure and takes as many tensors as there are inputs. Inputs should be float64; float32 cannot prove much.
+// central differences on two ladders of steps, extrapolated (Richardson, Ridders), under random signed
+// cotangents. f is pure and takes as many tensors as there are inputs. Inputs should be float64; float32
+// cannot prove much.
 template <class F>
 Report gradcheck(const F& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {}) {
   return detail::gradcheck_inputs(detail::erase(f), inputs, options);

@@ -11,8 +11,8 @@
 
 namespace tapegrad {
 
-// What a sweep found: one gradient per parameter and watched tensor that took part. A plain value: nothing to zero,
-// nothing that goes stale, and nobody writes into it but +=.
+// What a sweep found: one gradient per parameter and watched tensor that took part. A plain value: nothing to
+// zero, nothing that goes stale, and nobody writes into it but +=.
 class TAPEGRAD_API Gradients {
  public:
   struct Entry {
@@ -43,7 +43,8 @@ class TAPEGRAD_API Gradients {
   using Entries = std::vector<Entry, detail::PoolAllocator<Entry>>;
   const Entries& entries() const { return entries_; }
 
-  // Sums with the gradients of another micro-batch or thread; parameters that only one side has are taken over.
+  // Sums with the gradients of another micro-batch or thread; parameters that only one side has are taken
+  // over.
   Gradients& operator+=(const Gradients& other);
   Gradients& operator*=(double factor);
 

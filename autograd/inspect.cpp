@@ -107,7 +107,8 @@ std::string to_string(const Tape& tape) {
     text += fmt::format("  {} bytes{}\n", bytes, location(record.where));
     total += bytes;
   }
-  return text + fmt::format("tape {}: {} records, {} values, {} bytes\n", tape.serial(), tape.size(), tape.values(), total);
+  return text + fmt::format("tape {}: {} records, {} values, {} bytes\n", tape.serial(), tape.size(),
+                            tape.values(), total);
 }
 
 std::string to_string(const Gradients& gradients) {
@@ -115,12 +116,14 @@ std::string to_string(const Gradients& gradients) {
   for (const Gradients::Entry& entry : gradients.entries()) {
     double squares = 0;
     for (int64_t i = 0; i < entry.gradient.numel(); ++i) {
-      const double v = entry.gradient.dtype() == float64 ? entry.gradient.data<double>()[static_cast<size_t>(i)]
-                                                         : entry.gradient.data<float>()[static_cast<size_t>(i)];
+      const double v = entry.gradient.dtype() == float64
+                           ? entry.gradient.data<double>()[static_cast<size_t>(i)]
+                           : entry.gradient.data<float>()[static_cast<size_t>(i)];
       squares += v * v;
     }
-    const std::string key = entry.parameter.defined() ? std::string(entry.parameter.name())
-                                                      : fmt::format("watched %{} of tape {}", entry.value, entry.tape);
+    const std::string key = entry.parameter.defined()
+                                ? std::string(entry.parameter.name())
+                                : fmt::format("watched %{} of tape {}", entry.value, entry.tape);
     text += fmt::format("{}: {}, norm {:.6g}\n", key, describe(*entry.gradient.handle()), std::sqrt(squares));
   }
   return text;
@@ -131,8 +134,9 @@ std::string to_dot(const Tape& tape) {
   for (uint32_t v = 0; v < tape.values(); ++v) {
     if (tape.kind(v) == ValueKind::produced) continue;
     const bool leaf = tape.kind(v) == ValueKind::parameter || tape.kind(v) == ValueKind::watched;
-    text += fmt::format("  v{} [shape=box, style={}, label=\"{}\"];\n", v, leaf ? "filled" : "dashed",
-                        escape(leaf ? value_name(tape, v) + "\n" + value_type(tape, v) : value_name(tape, v)));
+    text +=
+        fmt::format("  v{} [shape=box, style={}, label=\"{}\"];\n", v, leaf ? "filled" : "dashed",
+                    escape(leaf ? value_name(tape, v) + "\n" + value_type(tape, v) : value_name(tape, v)));
   }
   for (size_t r = 0; r < tape.size(); ++r) {
     const Record& record = tape[r];

@@ -17,12 +17,12 @@ class Samples;
 
 // What a check or a reader must know about an op's behaviour.
 struct Flags {
-  bool kinks = false;          // continuous, with points where the derivative jumps
-  bool jump = false;           // the value itself jumps
-  bool poles = false;          // the derivative is infinite somewhere; see OpKind pole rule in autograd/README.md
-  bool zero_gradient = false;  // the gradient is 0 wherever it exists
-  bool random = false;         // draws from a counter-based generator keyed by an input
-  bool writes_state = false;   // changes a cell
+  bool kinks = false;  // continuous, with points where the derivative jumps
+  bool jump = false;   // the value itself jumps
+  bool poles = false;  // the derivative is infinite somewhere; see OpKind pole rule in autograd/README.md
+  bool zero_gradient = false;                // the gradient is 0 wherever it exists
+  bool random = false;                       // draws from a counter-based generator keyed by an input
+  bool writes_state = false;                 // changes a cell
   const char* non_differentiable = nullptr;  // why there is no gradient, for ops that have none
 };
 
@@ -32,9 +32,9 @@ struct Cost {
   double bytes = 0;
 };
 
-// A pointwise kernel: out[i] = f(in[0][i·step[0]], …) for i < n. step is 1, or 0 where in[k] points to 64 bytes that
-// all hold one value. Pointers are 64-byte aligned; memory up to the next multiple of 64 bytes may be read and
-// written. `out` may be any dense operand.
+// A pointwise kernel: out[i] = f(in[0][i·step[0]], …) for i < n. step is 1, or 0 where in[k] points to 64
+// bytes that all hold one value. Pointers are 64-byte aligned; memory up to the next multiple of 64 bytes may
+// be read and written. `out` may be any dense operand.
 using PointwiseKernel = void (*)(const void* const* in, const int64_t* step, void* out, int64_t n);
 
 // Everything the library knows of one op, as one constant. Built by op<T> from a struct T; see make_op.
@@ -47,9 +47,9 @@ struct Op {
   const OptionsType* options;
   Flags flags;
 
-  void (*shape)(Call& call);          // the shape rule: checks the inputs and declares the outputs
-  void (*forward)(Call& call);        // fills the declared outputs; null where the shape rule aliases its input
-  void (*vjp)(Vjp& vjp);              // adds the cotangent of each input that needs one; null if non_differentiable
+  void (*shape)(Call& call);    // the shape rule: checks the inputs and declares the outputs
+  void (*forward)(Call& call);  // fills the declared outputs; null where the shape rule aliases its input
+  void (*vjp)(Vjp& vjp);        // adds the cotangent of each input that needs one; null if non_differentiable
   Cost (*cost)(const Call& call);
   void (*samples)(Samples& samples);  // inputs and options that every check of this op runs over
 

@@ -11,12 +11,12 @@
 #include "autograd/options.h"
 #include "autograd/tensor.h"
 
-// Every function of tensors. Names, option names and defaults are PyTorch's. Operands are tensors, parameters or
-// numbers; two operands broadcast by numpy's rule; dtypes never mix. The gradient rules, conventions at kinks, ties
-// and poles, and the bounds are in the table of autograd/README.md.
+// Every function of tensors. Names, option names and defaults are PyTorch's. Operands are tensors, parameters
+// or numbers; two operands broadcast by numpy's rule; dtypes never mix. The gradient rules, conventions at
+// kinks, ties and poles, and the bounds are in the table of autograd/README.md.
 //
-// All of them throw ShapeError, DTypeError, IndexError or ArgumentError naming the op, its operands and the source
-// line of the call; nothing is recorded then.
+// All of them throw ShapeError, DTypeError, IndexError or ArgumentError naming the op, its operands and the
+// source line of the call; nothing is recorded then.
 
 namespace tapegrad {
 
@@ -52,7 +52,7 @@ TAPEGRAD_API Tensor mul_add(const Arg& a, const Arg& b, const Arg& c);
 
 // ---- pointwise, one operand ----
 TAPEGRAD_API Tensor neg(const Arg& x);
-TAPEGRAD_API Tensor abs(const Arg& x);   // gradient 0 at 0
+TAPEGRAD_API Tensor abs(const Arg& x);  // gradient 0 at 0
 TAPEGRAD_API Tensor sign(const Arg& x);
 TAPEGRAD_API Tensor square(const Arg& x);
 TAPEGRAD_API Tensor sqrt(const Arg& x);
@@ -68,7 +68,8 @@ TAPEGRAD_API Tensor cast(const Arg& x, DType dtype);
 // ---- reductions over dims; none given: over all. NaN wins in amax and max ----
 TAPEGRAD_API Tensor sum(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
 TAPEGRAD_API Tensor mean(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
-TAPEGRAD_API Tensor amax(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);  // ties share evenly
+TAPEGRAD_API Tensor amax(const Arg& x, std::optional<Dims> dim = {},
+                         bool keepdim = false);  // ties share evenly
 TAPEGRAD_API Tensor logsumexp(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
 struct ValuesAndIndices {
   Tensor values, indices;
@@ -84,8 +85,8 @@ TAPEGRAD_API Tensor softmax(const Arg& x, int64_t dim);
 TAPEGRAD_API Tensor log_softmax(const Arg& x, int64_t dim);
 
 // ---- linear algebra ----
-// Matrix product over the last two dims, broadcasting the ones before; a 1-d operand is a row (left) or a column
-// (right) whose dim is dropped again. The transposes apply to operands of two or more dims.
+// Matrix product over the last two dims, broadcasting the ones before; a 1-d operand is a row (left) or a
+// column (right) whose dim is dropped again. The transposes apply to operands of two or more dims.
 TAPEGRAD_API Tensor matmul(const Arg& a, const Arg& b, bool transpose_a = false, bool transpose_b = false);
 // x·weightᵀ + bias: x [..., in], weight [out, in], bias [out] → [..., out].
 TAPEGRAD_API Tensor linear(const Arg& x, const Arg& weight, const Arg& bias = {});
@@ -114,11 +115,12 @@ TAPEGRAD_API Tensor scatter_add(const Arg& x, int64_t dim, const Arg& index, con
 // ---- losses ----
 TAPEGRAD_API Tensor mse_loss(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean);
 // logits [classes] or [n, classes]; target class indices, int64 [] or [n].
-TAPEGRAD_API Tensor cross_entropy(const Arg& logits, const Arg& target, Reduction reduction = Reduction::mean);
+TAPEGRAD_API Tensor cross_entropy(const Arg& logits, const Arg& target,
+                                  Reduction reduction = Reduction::mean);
 
 // ---- randomness and state ----
-// Zeroes each element with probability p and scales the rest by 1/(1−p). `state` is int64 [seed, counter]; the
-// same state gives the same mask. The second form draws with the buffer's state and moves its counter on.
+// Zeroes each element with probability p and scales the rest by 1/(1−p). `state` is int64 [seed, counter];
+// the same state gives the same mask. The second form draws with the buffer's state and moves its counter on.
 TAPEGRAD_API Tensor dropout(const Arg& x, double p, const Tensor& state);
 TAPEGRAD_API Tensor dropout(const Arg& x, double p, Buffer& state);
 

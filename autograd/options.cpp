@@ -29,8 +29,8 @@ OptionsBox::~OptionsBox() {
   detail::pool_free(data_, type_->size);
 }
 
-// A double prints with the digits that tell it from every other, and a cell with its id, so equal text means equal
-// fields.
+// A double prints with the digits that tell it from every other, and a cell with its id, so equal text means
+// equal fields.
 bool equal(OptionsRef a, OptionsRef b) { return a.type == b.type && to_string(a) == to_string(b); }
 
 }  // namespace tapegrad

@@ -18,8 +18,8 @@ namespace tapegrad {
 // How a loss joins its elements.
 enum class Reduction : int32_t { none, mean, sum };
 
-// Sees the fields of an options struct one by one. Printing, JSON, parsing and equality are each one visitor, so an
-// options struct names its fields once:
+// Sees the fields of an options struct one by one. Printing, JSON, parsing and equality are each one visitor,
+// so an options struct names its fields once:
 //   struct Options { int64_t dim = -1; static void fields(auto& self, auto&& f) { f("dim", self.dim); } };
 class TAPEGRAD_API OptionVisitor {
  public:
@@ -69,16 +69,22 @@ inline constexpr OptionsType options_type = {
     [](void* at, const void* from) { new (at) O(*static_cast<const O*>(from)); },
     [](void* at) { static_cast<O*>(at)->~O(); },
     [](void* options, OptionVisitor& visitor) {
-      O::fields(*static_cast<O*>(options), [&](const char* name, auto& value) { visitor.field(name, value); });
+      O::fields(*static_cast<O*>(options),
+                [&](const char* name, auto& value) { visitor.field(name, value); });
     },
+};
+
+// A struct whose `fields` names each member for a visitor.
+template <class O>
+concept OptionsRecord = requires(O& options) {
+  O::fields(options, [](const char*, auto&) {});
 };
 
 // Borrowed options of some op, or none.
 struct OptionsRef {
   OptionsRef() = default;
   OptionsRef(const void* data, const OptionsType* type) : data(data), type(type) {}
-  template <class O>
-    requires requires(O& options) { O::fields(options, [](const char*, auto&) {}); }
+  template <OptionsRecord O>
   OptionsRef(const O& options) : data(&options), type(&options_type<O>) {}
 
   const void* data = nullptr;

@@ -15,16 +15,19 @@ namespace {
 std::atomic<uint64_t> g_next_cell{1};
 
 CellRef new_cell(const Tensor& value, bool trainable, std::string_view name) {
-  if (!value.defined()) raise<ArgumentError>("[{}] an undefined tensor given", trainable ? "Parameter" : "Buffer");
+  if (!value.defined())
+    raise<ArgumentError>("[{}] an undefined tensor given", trainable ? "Parameter" : "Buffer");
   if (trainable && !is_floating(value.dtype())) {
-    raise<DTypeError>("[Parameter] expected float32 or float64, given {}; use cast", describe(*value.handle()));
+    raise<DTypeError>("[Parameter] expected float32 or float64, given {}; use cast",
+                      describe(*value.handle()));
   }
   auto* cell = new detail::Cell;
   cell->trainable = trainable;
   cell->id = g_next_cell.fetch_add(1, std::memory_order_relaxed);
   cell->value = value.detach();
   CellRef ref = CellRef::adopt(cell);
-  ref.set_name(!name.empty() ? std::string(name) : fmt::format("{} {}", trainable ? "parameter" : "buffer", cell->id));
+  ref.set_name(!name.empty() ? std::string(name)
+                             : fmt::format("{} {}", trainable ? "parameter" : "buffer", cell->id));
   cell->named = !name.empty();
   return ref;
 }
@@ -56,8 +59,9 @@ CellRef& CellRef::operator=(CellRef other) noexcept {
 
 CellRef::~CellRef() {
   if (cell_ == nullptr) return;
-  const bool last = detail::single_threaded() ? --cell_->references == 0
-                                              : __atomic_sub_fetch(&cell_->references, 1, __ATOMIC_ACQ_REL) == 0;
+  const bool last = detail::single_threaded()
+                        ? --cell_->references == 0
+                        : __atomic_sub_fetch(&cell_->references, 1, __ATOMIC_ACQ_REL) == 0;
   if (!last) return;
   delete cell_;
 }

@@ -15,8 +15,8 @@ namespace detail {
 struct Cell;
 }
 
-// A counted handle on a cell: the place where a value lives that changes over time. Copies share the cell; what
-// optimisers and parameter lists hold.
+// A counted handle on a cell: the place where a value lives that changes over time. Copies share the cell;
+// what optimisers and parameter lists hold.
 class TAPEGRAD_API CellRef {
  public:
   CellRef() = default;
@@ -51,8 +51,8 @@ class TAPEGRAD_API CellRef {
 
 using ParameterList = std::vector<CellRef>;
 
-// A trainable value. Moving a Parameter keeps its cell, copying one clones the value into a new cell with a new id,
-// assigning copies into place. Used in an op while a tape records, it is tracked.
+// A trainable value. Moving a Parameter keeps its cell, copying one clones the value into a new cell with a
+// new id, assigning copies into place. Used in an op while a tape records, it is tracked.
 class TAPEGRAD_API Parameter {
  public:
   Parameter() = default;
@@ -80,7 +80,8 @@ class TAPEGRAD_API Parameter {
   CellRef cell_;
 };
 
-// State that a layer carries and that gradients do not reach: running statistics, a dropout counter. Any dtype.
+// State that a layer carries and that gradients do not reach: running statistics, a dropout counter. Any
+// dtype.
 class TAPEGRAD_API Buffer {
  public:
   Buffer() = default;

@@ -12,14 +12,14 @@ namespace tapegrad::detail {
 namespace {
 
 constexpr int kMaxOperands = 5;
-constexpr int64_t kBlock = 256;            // elements gathered at a time for an operand that is repeated or spread
+constexpr int64_t kBlock = 256;  // elements gathered at a time for an operand that is repeated or spread
 constexpr int64_t kParallelGrain = 16384;  // elements of one piece of work; a multiple of kBlock
 
 // How one operand is read while the output is walked in order.
 struct Walk {
   const char* data;
   size_t element;
-  int64_t step;   // 1: dense; 0: one value, in `splat`; -1: gathered through `strides`
+  int64_t step;  // 1: dense; 0: one value, in `splat`; -1: gathered through `strides`
   Dims strides;
   alignas(64) char splat[64];
 };
@@ -92,7 +92,8 @@ void gather_any(const Walk& walk, const Dims& sizes, int64_t at, int64_t count, 
 }
 
 void fill_splat(Walk& walk) {
-  for (size_t i = 0; i < sizeof(walk.splat); i += walk.element) std::memcpy(walk.splat + i, walk.data, walk.element);
+  for (size_t i = 0; i < sizeof(walk.splat); i += walk.element)
+    std::memcpy(walk.splat + i, walk.data, walk.element);
 }
 
 bool same_dims(const Body& a, const Body& b) {
@@ -231,7 +232,8 @@ void pointwise_samples(Samples& s, int operands, Domain domain) {
   auto draw = [&](const Shape& shape) { return s.uniform(shape, domain.low, domain.high); };
   auto case_of = [&](std::initializer_list<Shape> shapes) {
     std::vector<Tensor> inputs;
-    for (int k = 0; k < operands; ++k) inputs.push_back(draw(shapes.begin()[static_cast<size_t>(k) % shapes.size()]));
+    for (int k = 0; k < operands; ++k)
+      inputs.push_back(draw(shapes.begin()[static_cast<size_t>(k) % shapes.size()]));
     s.add(std::move(inputs));
   };
   if (s.benchmark()) {
@@ -267,12 +269,14 @@ void backward_samples(Samples& s, const Op& primal, int operands, formula::Reads
     if (!is_floating(y.dtype())) continue;
     std::vector<Tensor> inputs = {s.normal(y.shape())};
     if (reads_x) inputs.insert(inputs.end(), sample.inputs.begin(), sample.inputs.end());
-    // Alone, y stands for x; a jump of the slope would lie on values that y takes, so it is drawn freely there.
+    // Alone, y stands for x; a jump of the slope would lie on values that y takes, so it is drawn freely
+    // there.
     if (reads_y) inputs.push_back(!reads_x && primal.flags.kinks ? s.normal(y.shape()) : y);
     s.add(std::move(inputs));
   }
   if (s.benchmark()) return;
-  std::vector<Tensor> bad(static_cast<size_t>(1 + (reads_x ? operands : 0) + (reads_y ? 1 : 0)), s.normal({3}));
+  std::vector<Tensor> bad(static_cast<size_t>(1 + (reads_x ? operands : 0) + (reads_y ? 1 : 0)),
+                          s.normal({3}));
   bad[0] = s.normal({4});
   s.add_error("do not broadcast", std::move(bad));
 }

@@ -19,7 +19,8 @@ struct Domain {
 
 namespace detail {
 
-// The parts that every pointwise op shares: broadcasting, walking the operands block by block, cost and samples.
+// The parts that every pointwise op shares: broadcasting, walking the operands block by block, cost and
+// samples.
 TAPEGRAD_API void pointwise_shape(Call& call);
 TAPEGRAD_API void pointwise_forward(Call& call);
 TAPEGRAD_API Cost pointwise_cost(const Call& call);
@@ -76,10 +77,13 @@ consteval int arity() {
   else return 3;
 }
 template <class F>
-inline constexpr bool has_df = requires(Block<double> b) { F::df(b, b); };
+inline constexpr bool has_df = requires(Block<double> b) {
+  F::df(b, b);
+};
 
 template <class E, size_t... K>
-auto load_blocks(std::index_sequence<K...>, const void* const* in, const int64_t* step, int64_t at, int64_t count) {
+auto load_blocks(std::index_sequence<K...>, const void* const* in, const int64_t* step, int64_t at,
+                 int64_t count) {
   return std::array<Block<E>, sizeof...(K)>{
       Block<E>(static_cast<const E*>(in[K]) + at * step[K], step[K], count)...};
 }
@@ -157,12 +161,12 @@ struct FormulaOp {
     Arg inputs[kArity + 2] = {g};
     for (int k = 0; k < kArity; ++k) inputs[k + 1] = vjp.input(k);
     if (has_df<F>) inputs[kArity + 1] = vjp.output();
-    vjp.add(I, apply(op<FormulaBackward<F, I>>, std::span<const Arg>(inputs, kArity + 1 + (has_df<F> ? 1 : 0))));
+    vjp.add(I,
+            apply(op<FormulaBackward<F, I>>, std::span<const Arg>(inputs, kArity + 1 + (has_df<F> ? 1 : 0))));
   }
   static void vjp(Vjp& vjp) {
-    [&]<size_t... K>(std::index_sequence<K...>) {
-      (add<static_cast<int>(K)>(vjp), ...);
-    }(std::make_index_sequence<kArity>{});
+    [&]<size_t... K>(std::index_sequence<K...>) { (add<static_cast<int>(K)>(vjp), ...); }
+    (std::make_index_sequence<kArity>{});
   }
   static void samples(Samples& samples) { pointwise_samples(samples, kArity, domain_of<F>()); }
 };
@@ -192,11 +196,12 @@ struct FormulaBackward {
       for (int k = 1; k < vjp.inputs(); ++k) inputs[k] = vjp.input(k);
       vjp.add(0, apply(vjp.op(), std::span<const Arg>(inputs, static_cast<size_t>(vjp.inputs()))));
     }
-    [&]<size_t... K>(std::index_sequence<K...>) {
-      (add<static_cast<int>(K)>(vjp), ...);
-    }(std::make_index_sequence<kArity>{});
+    [&]<size_t... K>(std::index_sequence<K...>) { (add<static_cast<int>(K)>(vjp), ...); }
+    (std::make_index_sequence<kArity>{});
   }
-  static void samples(Samples& samples) { backward_samples(samples, op<F>, kArity, has_df<F> ? formula::Reads::x_and_y : formula::Reads::x); }
+  static void samples(Samples& samples) {
+    backward_samples(samples, op<F>, kArity, has_df<F> ? formula::Reads::x_and_y : formula::Reads::x);
+  }
   static constexpr const Op* primal() { return &op<F>; }
   static constexpr bool reads_y() { return has_df<F>; }
 };
@@ -228,9 +233,15 @@ consteval Op make_op() {
     result.operands = T::kArity == 1 ? std::span(T::kOperands[0], 3) : std::span(T::kOperands[1], 5);
     result.primal = T::reads_y() ? T::primal() : nullptr;
     fill_pointwise<T>(result, T::kArity + 1 + (T::reads_y() ? 1 : 0));
-  } else if constexpr (requires(Block<double> b) { T::f(b); } || requires(Block<double> b) { T::f(b, b); } ||
-                       requires(Block<double> b) { T::f(b, b, b); }) {
-    static_assert(requires { std::string_view(T::name); std::string_view(T::doc); }, "an op needs a name and a doc");
+  } else if constexpr (
+      requires(Block<double> b) { T::f(b); } || requires(Block<double> b) { T::f(b, b); } ||
+      requires(Block<double> b) { T::f(b, b, b); }) {
+    static_assert(
+        requires {
+          std::string_view(T::name);
+          std::string_view(T::doc);
+        },
+        "an op needs a name and a doc");
     result.name = T::name;
     result.doc = T::doc;
     result.flags = flags_of<T>();
@@ -247,8 +258,9 @@ consteval Op make_op() {
     if constexpr (requires { typename T::Options; }) result.options = &options_type<typename T::Options>;
     result.shape = &T::shape;
     if constexpr (!requires { T::is_view; }) result.forward = &T::forward;
-    static_assert(requires { &T::vjp; } || flags_of<T>().non_differentiable != nullptr,
-                  "an op needs a VJP, or flags that say why it has none");
+    static_assert(
+        requires { &T::vjp; } || flags_of<T>().non_differentiable != nullptr,
+        "an op needs a VJP, or flags that say why it has none");
     if constexpr (requires { &T::vjp; }) result.vjp = &T::vjp;
     result.cost = &T::cost;
     result.samples = &T::samples;

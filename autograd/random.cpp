@@ -28,8 +28,8 @@ double polynomial(std::initializer_list<double> coefficients, double x) {
   return y;
 }
 
-// The natural logarithm of a positive normal number by the series of atanh, so that normals are the same on every
-// machine whatever its mathematical library. Relative error below 1e-15.
+// The natural logarithm of a positive normal number by the series of atanh, so that normals are the same on
+// every machine whatever its mathematical library. Relative error below 1e-15.
 double portable_log(double x) {
   int exponent = 0;
   double m = std::frexp(x, &exponent);  // exact
@@ -47,8 +47,8 @@ double portable_log(double x) {
 }  // namespace
 
 Philox philox(uint64_t key, uint64_t counter, uint64_t stream) {
-  uint32_t x[4] = {static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32), static_cast<uint32_t>(stream),
-                   static_cast<uint32_t>(stream >> 32)};
+  uint32_t x[4] = {static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32),
+                   static_cast<uint32_t>(stream), static_cast<uint32_t>(stream >> 32)};
   uint32_t k[2] = {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)};
   for (int round = 0; round < 10; ++round) philox_round(x, k);
   return {{x[0] | uint64_t{x[1]} << 32, x[2] | uint64_t{x[3]} << 32}};
@@ -146,7 +146,8 @@ Tensor Rng::integers(const Shape& shape, int64_t low, int64_t high) {
 Tensor Rng::permutation(int64_t n) {
   std::vector<int64_t> order(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i) order[static_cast<size_t>(i)] = i;
-  for (int64_t i = n - 1; i > 0; --i) std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(integer(0, i + 1))]);
+  for (int64_t i = n - 1; i > 0; --i)
+    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(integer(0, i + 1))]);
   return from_vector(order, {n});
 }
 

@@ -7,15 +7,15 @@
 
 namespace tapegrad {
 
-// A counter-based generator (Philox4x32-10; Salmon et al., SC 2011): the same seed gives the same numbers on every
-// machine and for every thread count.
+// A counter-based generator (Philox4x32-10; Salmon et al., SC 2011): the same seed gives the same numbers on
+// every machine and for every thread count.
 class TAPEGRAD_API Rng {
  public:
   explicit Rng(uint64_t seed = 0) : seed_(seed) {}
 
-  uint64_t bits();                         // 64 random bits
-  double uniform();                        // in [0, 1), 53 bits
-  double normal();                         // Gaussian, mean 0, variance 1
+  uint64_t bits();                             // 64 random bits
+  double uniform();                            // in [0, 1), 53 bits
+  double normal();                             // Gaussian, mean 0, variance 1
   int64_t integer(int64_t low, int64_t high);  // low ≤ result < high; throws ArgumentError if there is none
 
   Tensor uniform(const Shape& shape, double low = 0, double high = 1, DType dtype = float32);

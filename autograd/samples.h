@@ -27,8 +27,9 @@ struct ErrorSample {
   std::string_view gist;
 };
 
-// What an op's `samples` fills: inputs of one dtype (where the op takes floats) from a fixed seed. An op adds its
-// ordinary cases (0-d, size 1, size 0, broadcast) and its awkward points, and at least one call that must throw.
+// What an op's `samples` fills: inputs of one dtype (where the op takes floats) from a fixed seed. An op adds
+// its ordinary cases (0-d, size 1, size 0, broadcast) and its awkward points, and at least one call that must
+// throw.
 class TAPEGRAD_API Samples {
  public:
   enum class Purpose : uint8_t { check, benchmark };
@@ -42,7 +43,9 @@ class TAPEGRAD_API Samples {
   DType dtype() const { return dtype_; }
   Rng& rng() { return rng_; }
   Tensor normal(const Shape& shape) { return rng_.normal(shape, dtype_); }
-  Tensor uniform(const Shape& shape, double low, double high) { return rng_.uniform(shape, low, high, dtype_); }
+  Tensor uniform(const Shape& shape, double low, double high) {
+    return rng_.uniform(shape, low, high, dtype_);
+  }
   // Distinct values at least 0.1 apart, for ops whose kinks lie at ties.
   Tensor distinct(const Shape& shape);
   Tensor values(const detail::Nested& list) { return tensor(list, dtype_); }

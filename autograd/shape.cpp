@@ -7,7 +7,8 @@
 namespace tapegrad {
 
 Dims::Dims(std::span<const int64_t> values) {
-  if (values.size() > kMaxRank) raise<ShapeError>("{} dimensions given, the limit is {}", values.size(), kMaxRank);
+  if (values.size() > kMaxRank)
+    raise<ShapeError>("{} dimensions given, the limit is {}", values.size(), kMaxRank);
   std::copy(values.begin(), values.end(), values_);
   size_ = static_cast<int32_t>(values.size());
 }
@@ -28,7 +29,9 @@ void Dims::erase(int at) {
 
 bool Dims::contains(int64_t value) const { return std::find(begin(), end(), value) != end(); }
 
-bool Dims::operator==(const Dims& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
+bool Dims::operator==(const Dims& other) const {
+  return std::equal(begin(), end(), other.begin(), other.end());
+}
 
 Shape::Shape(std::span<const int64_t> sizes) : Dims(sizes) {
   int64_t numel = 1;
@@ -38,7 +41,8 @@ Shape::Shape(std::span<const int64_t> sizes) : Dims(sizes) {
     overflow |= __builtin_mul_overflow(numel, std::max<int64_t>(size, 1), &numel);
   }
   // The largest element is 8 bytes, and allocation adds a header and padding.
-  if (overflow || numel > (INT64_MAX >> 4)) raise<ShapeError>("element count of shape [{}]: overflow", fmt::join(sizes, ", "));
+  if (overflow || numel > (INT64_MAX >> 4))
+    raise<ShapeError>("element count of shape [{}]: overflow", fmt::join(sizes, ", "));
 }
 
 int64_t Shape::numel() const {

@@ -15,7 +15,8 @@ class TAPEGRAD_API Dims {
  public:
   constexpr Dims() = default;
   // Throws ShapeError beyond kMaxRank entries.
-  Dims(std::initializer_list<int64_t> values) : Dims(std::span<const int64_t>(values.begin(), values.size())) {}
+  Dims(std::initializer_list<int64_t> values)
+      : Dims(std::span<const int64_t>(values.begin(), values.size())) {}
   explicit Dims(std::span<const int64_t> values);
 
   int size() const { return size_; }
@@ -42,7 +43,8 @@ class TAPEGRAD_API Shape : public Dims {
  public:
   Shape() = default;
   // Throws ShapeError on a negative size, more than kMaxRank dimensions or an overflowing element count.
-  Shape(std::initializer_list<int64_t> sizes) : Shape(std::span<const int64_t>(sizes.begin(), sizes.size())) {}
+  Shape(std::initializer_list<int64_t> sizes)
+      : Shape(std::span<const int64_t>(sizes.begin(), sizes.size())) {}
   explicit Shape(std::span<const int64_t> sizes);
   explicit Shape(const Dims& sizes) : Shape(std::span<const int64_t>(sizes.begin(), sizes.end())) {}
 
@@ -51,7 +53,8 @@ class TAPEGRAD_API Shape : public Dims {
 };
 
 // The shape that two operands broadcast to (numpy's rule): aligned at the last dimension, sizes equal or 1.
-// Returns false, and leaves `result` alone, when they do not fit; `axis` is then the dimension from the end (1-based).
+// Returns false, and leaves `result` alone, when they do not fit; `axis` is then the dimension from the end
+// (1-based).
 TAPEGRAD_API bool broadcast(const Shape& a, const Shape& b, Shape& result, int& axis);
 
 // Row-major strides in elements, with stride 0 where a dimension of `from` is repeated to reach `to`.

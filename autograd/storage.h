@@ -8,7 +8,8 @@
 namespace tapegrad::detail {
 
 inline constexpr size_t kPoolAlign = 64;
-inline constexpr size_t kPoolSmall = 4096;  // up to here there is one list of free blocks per multiple of 64 bytes
+inline constexpr size_t kPoolSmall =
+    4096;  // up to here there is one list of free blocks per multiple of 64 bytes
 
 struct FreeBlock {
   FreeBlock* next;
@@ -27,12 +28,12 @@ constexpr size_t pool_round_up(size_t bytes) {
 
 void* pool_allocate_slow(size_t rounded);
 void pool_free_slow(void* memory, size_t rounded) noexcept;
-// Hands this thread's free blocks of one size to whichever thread runs out: a thread that only frees what others
-// allocate would hoard them.
+// Hands this thread's free blocks of one size to whichever thread runs out: a thread that only frees what
+// others allocate would hoard them.
 void pool_donate(size_t rounded) noexcept;
 
-// Memory of at least `bytes`, 64-byte aligned and rounded up to a multiple of 64, so that vector kernels may run
-// into the padding. Throws ResourceError when the machine has no more.
+// Memory of at least `bytes`, 64-byte aligned and rounded up to a multiple of 64, so that vector kernels may
+// run into the padding. Throws ResourceError when the machine has no more.
 inline void* pool_allocate(size_t bytes) {
   bytes = pool_round_up(bytes);
   if (bytes <= kPoolSmall && t_small_blocks != nullptr) {
@@ -47,8 +48,8 @@ inline void* pool_allocate(size_t bytes) {
   return pool_allocate_slow(bytes);
 }
 
-// Gives memory back under the size it was asked for, on any thread. Small blocks and a bounded amount of large ones
-// are kept for the next pool_allocate of this thread.
+// Gives memory back under the size it was asked for, on any thread. Small blocks and a bounded amount of
+// large ones are kept for the next pool_allocate of this thread.
 inline void pool_free(void* memory, size_t bytes) noexcept {
   bytes = pool_round_up(bytes);
   if (bytes > kPoolSmall || t_small_blocks == nullptr) return pool_free_slow(memory, bytes);

@@ -17,7 +17,8 @@ using detail::TapeImpl;
 
 Sweep::Sweep(TapeImpl& tape, GradientOptions options, bool consume)
     : tape_(tape), options_(options), consume_(consume), saved_current_(t_state.tape) {
-  if (tape_.freed) raise<GraphError>("[gradient] records freed: tape {} gave them up in an earlier sweep", tape_.serial);
+  if (tape_.freed)
+    raise<GraphError>("[gradient] records freed: tape {} gave them up in an earlier sweep", tape_.serial);
   records_ = tape_.records.size();
   values_ = tape_.values.size();
   slots_ = static_cast<Tensor*>(detail::pool_allocate(values_ * sizeof(Tensor)));
@@ -36,10 +37,12 @@ void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
   const Body& body = *y.handle();
   if (body.tape != tape_.serial || !tape_.values[body.value].tracked) {
     if (tape_.leaves.empty() && tape_.watched.empty()) {
-      raise<GraphError>("[gradient] no leaf watched: tape {} saw no parameter and no watched tensor", tape_.serial);
+      raise<GraphError>("[gradient] no leaf watched: tape {} saw no parameter and no watched tensor",
+                        tape_.serial);
     }
-    raise<GraphError>("[gradient] tape {} did not record {}: it depends on no parameter or watched tensor of this tape",
-                      tape_.serial, describe(body));
+    raise<GraphError>(
+        "[gradient] tape {} did not record {}: it depends on no parameter or watched tensor of this tape",
+        tape_.serial, describe(body));
   }
   if (!cotangent.defined()) {
     if (body.numel != 1) {
@@ -49,12 +52,12 @@ void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
     return;
   }
   if (cotangent.dtype() != body.dtype) {
-    raise<DTypeError>("[gradient] cotangent is {}, expected {} like the output; use cast", describe(*cotangent.handle()),
-                      describe(body));
+    raise<DTypeError>("[gradient] cotangent is {}, expected {} like the output; use cast",
+                      describe(*cotangent.handle()), describe(body));
   }
   if (!(cotangent.shape() == body.shape())) {
-    raise<ShapeError>("[gradient] cotangent is {}, expected {} like the output", describe(*cotangent.handle()),
-                      describe(body));
+    raise<ShapeError>("[gradient] cotangent is {}, expected {} like the output",
+                      describe(*cotangent.handle()), describe(body));
   }
   accumulate(body.value, cotangent);
 }
@@ -83,8 +86,8 @@ Gradients Sweep::run() {
       CallSite site(record.where, /*force=*/true);
       Vjp vjp(*this, record);
       if (record.op->vjp == nullptr) {
-        raise<GraphError>("[{}] has no derivative: {}{}", record.op->name, record.op->flags.non_differentiable,
-                          location(record.where));
+        raise<GraphError>("[{}] has no derivative: {}{}", record.op->name,
+                          record.op->flags.non_differentiable, location(record.where));
       }
       record.op->vjp(vjp);
       for (uint32_t k = 0; k < record.output_count; ++k) {
@@ -113,7 +116,8 @@ void Sweep::accumulate(uint32_t value, Tensor contribution) {
 }
 
 void Sweep::free_record(const Record& record) {
-  for (uint32_t k = 0; k < record.output_count; ++k) tape_.release_value(tape_.values[record.first_output + k]);
+  for (uint32_t k = 0; k < record.output_count; ++k)
+    tape_.release_value(tape_.values[record.first_output + k]);
 }
 
 namespace {
@@ -131,7 +135,8 @@ Arg operand(const TapeImpl& tape, uint32_t index, const SourceLine& where) {
 
 const Body& body_of(const TapeImpl& tape, uint32_t index) {
   const detail::Value& value = tape.values[index];
-  return value.kind == ValueKind::parameter ? *tape.leaves[value.leaf].cell.handle()->value.handle() : *value.body;
+  return value.kind == ValueKind::parameter ? *tape.leaves[value.leaf].cell.handle()->value.handle()
+                                            : *value.body;
 }
 
 bool is_literal(const TapeImpl& tape, uint32_t index) {
@@ -177,7 +182,9 @@ DType Vjp::dtype(int i) const {
   return sweep_.tape_.values[record_->first_output].body->dtype;
 }
 
-bool Vjp::has_g(int k) const { return sweep_.slots_[record_->first_output + static_cast<uint32_t>(k)].defined(); }
+bool Vjp::has_g(int k) const {
+  return sweep_.slots_[record_->first_output + static_cast<uint32_t>(k)].defined();
+}
 
 const Tensor& Vjp::g(int k) const {
   const uint32_t value = record_->first_output + static_cast<uint32_t>(k);
@@ -194,8 +201,8 @@ void Vjp::add(int i, Tensor contribution) {
   const uint32_t value = record_->inputs[i];
   const Body& x = body_of(sweep_.tape_, value);
   if (!contribution.defined()) {
-    raise<GraphError>("[{}] its VJP gave an undefined tensor for operand {}{}", op().name, operand_name(op(), i),
-                      location(record_->where));
+    raise<GraphError>("[{}] its VJP gave an undefined tensor for operand {}{}", op().name,
+                      operand_name(op(), i), location(record_->where));
   }
   const Body& c = *contribution.handle();
   if (c.dtype != x.dtype) {
@@ -214,7 +221,8 @@ void Vjp::add(int i, Tensor contribution) {
   sweep_.accumulate(value, std::move(contribution));
 }
 
-Gradients Tape::gradient(std::span<const Tensor> ys, std::span<const Tensor> cotangents, GradientOptions options) & {
+Gradients Tape::gradient(std::span<const Tensor> ys, std::span<const Tensor> cotangents,
+                         GradientOptions options) & {
   if (ys.size() != cotangents.size()) {
     raise<GraphError>("[gradient] {} outputs but {} cotangents", ys.size(), cotangents.size());
   }
@@ -223,7 +231,9 @@ Gradients Tape::gradient(std::span<const Tensor> ys, std::span<const Tensor> cot
   return sweep.run();
 }
 
-Gradients Tape::gradient(const Tensor& y, GradientOptions options) & { return gradient(y, Tensor(), options); }
+Gradients Tape::gradient(const Tensor& y, GradientOptions options) & {
+  return gradient(y, Tensor(), options);
+}
 
 Gradients Tape::gradient(const Tensor& y, const Tensor& cotangent, GradientOptions options) & {
   Sweep sweep(*impl_, options, false);

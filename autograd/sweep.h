@@ -35,9 +35,9 @@ class Sweep {
   GradientOptions options_;
   bool consume_;
   detail::TapeImpl* saved_current_;
-  size_t records_;           // recorded when the sweep began; a differentiable sweep appends more
+  size_t records_;  // recorded when the sweep began; a differentiable sweep appends more
   size_t values_;
-  Tensor* slots_;            // the cotangent of each value, undefined: none arrived
+  Tensor* slots_;  // the cotangent of each value, undefined: none arrived
 };
 
 }  // namespace tapegrad

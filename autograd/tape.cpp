@@ -121,7 +121,8 @@ Tape::Tape() {
 }
 
 Tape::~Tape() {
-  // Tapes end in the reverse order of their construction; a heap-held one may not, so look for it in the chain.
+  // Tapes end in the reverse order of their construction; a heap-held one may not, so look for it in the
+  // chain.
   for (detail::TapeImpl** at = &t_state.tape; *at != nullptr; at = &(*at)->outer) {
     if (*at == impl_) {
       *at = impl_->outer;

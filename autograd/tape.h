@@ -38,9 +38,9 @@ struct GradientOptions {
   bool differentiable = false;
 };
 
-// Records ops while it lives: from construction to destruction, on the thread that made it. An inner tape pauses
-// the outer one. An op is recorded if one of its operands is tracked: a Parameter, a watched tensor, or a result
-// recorded on this tape. A result of a tape that has died is a constant.
+// Records ops while it lives: from construction to destruction, on the thread that made it. An inner tape
+// pauses the outer one. An op is recorded if one of its operands is tracked: a Parameter, a watched tensor,
+// or a result recorded on this tape. A result of a tape that has died is a constant.
 class TAPEGRAD_API Tape {
  public:
   Tape();
@@ -48,21 +48,23 @@ class TAPEGRAD_API Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  // x as a tracked leaf of this tape; a result recorded on this tape is returned as it is, marked so that the next
-  // sweep keeps its gradient. Throws DTypeError unless x is floating.
+  // x as a tracked leaf of this tape; a result recorded on this tape is returned as it is, marked so that the
+  // next sweep keeps its gradient. Throws DTypeError unless x is floating.
   Tensor watch(const Tensor& x);
 
-  // The gradient of y with respect to every parameter and watched tensor that took part. y has one element, or
-  // comes with a cotangent of its shape and dtype; several outputs contribute the sum of theirs. The records stay:
-  // a second call gives the same bits. Called on std::move(tape), each record is freed as the sweep passes it.
-  // Throws GraphError when this tape did not record y, when a parameter changed since, or when y has several
-  // elements and no cotangent.
+  // The gradient of y with respect to every parameter and watched tensor that took part. y has one element,
+  // or comes with a cotangent of its shape and dtype; several outputs contribute the sum of theirs. The
+  // records stay: a second call gives the same bits. Called on std::move(tape), each record is freed as the
+  // sweep passes it. Throws GraphError when this tape did not record y, when a parameter changed since, or
+  // when y has several elements and no cotangent.
   Gradients gradient(const Tensor& y, GradientOptions options = {}) &;
   Gradients gradient(const Tensor& y, const Tensor& cotangent, GradientOptions options = {}) &;
-  Gradients gradient(std::span<const Tensor> ys, std::span<const Tensor> cotangents, GradientOptions options = {}) &;
+  Gradients gradient(std::span<const Tensor> ys, std::span<const Tensor> cotangents,
+                     GradientOptions options = {}) &;
   Gradients gradient(std::initializer_list<Tensor> ys, std::initializer_list<Tensor> cotangents,
                      GradientOptions options = {}) & {
-    return gradient(std::span(ys.begin(), ys.size()), std::span(cotangents.begin(), cotangents.size()), options);
+    return gradient(std::span(ys.begin(), ys.size()), std::span(cotangents.begin(), cotangents.size()),
+                    options);
   }
   Gradients gradient(const Tensor& y) &&;
   Gradients gradient(const Tensor& y, const Tensor& cotangent) &&;
@@ -90,8 +92,8 @@ class TAPEGRAD_API Tape {
 
 class Sweep;
 
-// What a VJP rule sees of one record: its operands and results, the cotangents that reached it, and which inputs
-// need one.
+// What a VJP rule sees of one record: its operands and results, the cotangents that reached it, and which
+// inputs need one.
 class TAPEGRAD_API Vjp {
  public:
   int inputs() const { return record_->input_count; }

@@ -110,7 +110,8 @@ struct Leaf {
   uint32_t value;
 };
 
-// Cells by address → place on the tape. Open addressing; small and flat, because every use of a parameter asks it.
+// Cells by address → place on the tape. Open addressing; small and flat, because every use of a parameter
+// asks it.
 class LeafMap {
  public:
   // The slot of `cell`: its value index, or kNone in a fresh slot.
@@ -157,8 +158,8 @@ struct TapeImpl {
 
 // What this thread is doing.
 struct ThreadState {
-  TapeImpl* tape = nullptr;   // the one that records, null: none does
-  SourceLine site;            // set: everything below reports this line (an nn layer's caller, a swept record)
+  TapeImpl* tape = nullptr;  // the one that records, null: none does
+  SourceLine site;           // set: everything below reports this line (an nn layer's caller, a swept record)
 };
 extern thread_local constinit ThreadState t_state;
 

@@ -14,7 +14,9 @@ namespace detail {
 void* allocate(size_t bytes) { return pool_allocate(bytes); }
 void deallocate(void* memory, size_t bytes) noexcept { pool_free(memory, bytes); }
 
-Body* new_body(DType dtype, std::span<const int64_t> dims, int64_t numel) { return make_body(dtype, dims, numel); }
+Body* new_body(DType dtype, std::span<const int64_t> dims, int64_t numel) {
+  return make_body(dtype, dims, numel);
+}
 
 Body* new_alias(Body* of, std::span<const int64_t> dims) {
   Body* body = start_body(pool_allocate(header_bytes(dims.size())), of->dtype, dims, of->numel);
@@ -67,7 +69,8 @@ DType nested_dtype(const detail::Nested& values) {
 
 void fill_nested(const detail::Nested& values, const Shape& shape, int depth, Body& body, int64_t& at) {
   if (values.count < 0 ? depth != shape.rank() : depth == shape.rank() || values.count != shape[depth]) {
-    raise<ShapeError>("[tensor] rows of different lengths: expected every list at depth {} to be like the first", depth);
+    raise<ShapeError>(
+        "[tensor] rows of different lengths: expected every list at depth {} to be like the first", depth);
   }
   for (int64_t i = 0; i < values.count; ++i) fill_nested(values.list[i], shape, depth + 1, body, at);
   if (values.count >= 0) return;
@@ -118,7 +121,8 @@ Tensor Tensor::detach() const {
 
 const void* Tensor::checked_data(DType wanted) const {
   if (body().dtype != wanted) {
-    raise<DTypeError>("[data] the tensor holds {}, asked for as {}; use cast", name(body().dtype), name(wanted));
+    raise<DTypeError>("[data] the tensor holds {}, asked for as {}; use cast", name(body().dtype),
+                      name(wanted));
   }
   return body().data;
 }
@@ -193,15 +197,18 @@ bool equal(const Tensor& a, const Tensor& b) {
 }
 
 bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) {
-  if (a.dtype() != b.dtype()) raise<DTypeError>("[allclose] dtypes differ: {} and {}", name(a.dtype()), name(b.dtype()));
+  if (a.dtype() != b.dtype())
+    raise<DTypeError>("[allclose] dtypes differ: {} and {}", name(a.dtype()), name(b.dtype()));
   if (!(a.shape() == b.shape())) {
-    raise<ShapeError>("[allclose] shapes differ: [{}] and [{}]", fmt::join(a.shape(), ", "), fmt::join(b.shape(), ", "));
+    raise<ShapeError>("[allclose] shapes differ: [{}] and [{}]", fmt::join(a.shape(), ", "),
+                      fmt::join(b.shape(), ", "));
   }
   for (int64_t i = 0; i < a.numel(); ++i) {
     const double x = element(*a.handle(), i);
     const double y = element(*b.handle(), i);
     if (x == y || (std::isnan(x) && std::isnan(y))) continue;
-    if (!(std::isfinite(x) && std::isfinite(y) && std::fabs(x - y) <= atol + rtol * std::fabs(y))) return false;
+    if (!(std::isfinite(x) && std::isfinite(y) && std::fabs(x - y) <= atol + rtol * std::fabs(y)))
+      return false;
   }
   return true;
 }

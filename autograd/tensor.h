@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
@@ -19,8 +20,7 @@ namespace tapegrad {
 
 // An index between square brackets, with the source line it was written on.
 struct Index {
-  template <class T>
-    requires std::is_integral_v<T>
+  template <std::integral T>
   Index(T i, const char* file = __builtin_FILE(), int line = __builtin_LINE())
       : value(static_cast<int64_t>(i)), file(file), line(line) {}
 
@@ -31,8 +31,8 @@ struct Index {
 
 namespace detail {
 
-// One tensor: a counted header, its sizes, and its elements from the next 64-byte boundary on, in one allocation.
-// A reshaped tensor has only the header and shares the memory of `owner`.
+// One tensor: a counted header, its sizes, and its elements from the next 64-byte boundary on, in one
+// allocation. A reshaped tensor has only the header and shares the memory of `owner`.
 struct Body {
   uint32_t references;
   DType dtype;
@@ -102,11 +102,12 @@ struct PoolAllocator {
 
 // A number, or a list of lists: what tensor({{1, 2}, {3, 4}}) is written with.
 struct Nested {
-  template <class T>
-    requires std::is_arithmetic_v<T>
+  template <Number T>
   Nested(T v) : value(static_cast<double>(v)), integer(static_cast<int64_t>(v)), dtype(literal_dtype<T>()) {}
   // Borrows the list, which lives until the call it is written in returns.
-  Nested(std::initializer_list<Nested> items) : count(static_cast<int64_t>(items.size())) { list = items.begin(); }
+  Nested(std::initializer_list<Nested> items) : count(static_cast<int64_t>(items.size())) {
+    list = items.begin();
+  }
 
   template <class T>
   static constexpr DType literal_dtype() {
@@ -200,13 +201,13 @@ class TAPEGRAD_API Tensor {
   detail::Body* body_ = nullptr;
 };
 
-// `==` on tensors would not say which of these is meant: equal (same shape, dtype and values), allclose (within a
-// tolerance), eq (element by element).
+// `==` on tensors would not say which of these is meant: equal (same shape, dtype and values), allclose
+// (within a tolerance), eq (element by element).
 bool operator==(const Tensor&, const Tensor&) = delete;
 bool operator!=(const Tensor&, const Tensor&) = delete;
 
-// A tensor from numbers or nested lists: tensor({{1., 2.}, {3., 4.}}). Integers give int64 and booleans bool, as
-// in PyTorch; anything fractional float32. Throws ShapeError when rows differ in length.
+// A tensor from numbers or nested lists: tensor({{1., 2.}, {3., 4.}}). Integers give int64 and booleans bool,
+// as in PyTorch; anything fractional float32. Throws ShapeError when rows differ in length.
 TAPEGRAD_API Tensor tensor(const detail::Nested& values);
 TAPEGRAD_API Tensor tensor(const detail::Nested& values, DType dtype);
 

@@ -10,14 +10,18 @@ class Printer final : public OptionVisitor {
   void field(std::string_view name, bool& value) override { put(name, value ? "true" : "false"); }
   void field(std::string_view name, int64_t& value) override { put(name, fmt::format("{}", value)); }
   void field(std::string_view name, double& value) override { put(name, fmt::format("{}", value)); }
-  void field(std::string_view name, Dims& value) override { put(name, fmt::format("[{}]", fmt::join(value, ", "))); }
+  void field(std::string_view name, Dims& value) override {
+    put(name, fmt::format("[{}]", fmt::join(value, ", ")));
+  }
   void field(std::string_view name, DType& value) override { put(name, tapegrad::name(value)); }
   void field(std::string_view name, std::optional<int64_t>& value) override { optional(name, value); }
   void field(std::string_view name, std::optional<double>& value) override { optional(name, value); }
   void field(std::string_view name, std::optional<Dims>& value) override {
     if (value) field(name, *value);
   }
-  void field(std::string_view name, CellRef& value) override { put(name, fmt::format("\"{}\" #{}", value.name(), value.id())); }
+  void field(std::string_view name, CellRef& value) override {
+    put(name, fmt::format("\"{}\" #{}", value.name(), value.id()));
+  }
   void choice(std::string_view name, int32_t& value, std::span<const std::string_view> names) override {
     put(name, names[static_cast<size_t>(value)]);
   }

@@ -116,7 +116,8 @@ CaseResult run_net(const Net& net, const BenchOptions& options) {
   CaseResult result;
   result.id = net.id;
   result.flops = limit.flops();
-  Candidate by_hand = limit.candidate(x.data<float>().data(), y.data<float>().data(), labels.data<int64_t>().data());
+  Candidate by_hand =
+      limit.candidate(x.data<float>().data(), y.data<float>().data(), labels.data<int64_t>().data());
   step();
   by_hand.run(1);
   for (size_t l = 0; l < model.layers.size(); ++l) {
@@ -127,10 +128,12 @@ CaseResult run_net(const Net& net, const BenchOptions& options) {
     }
   }
   count_allocations(result, step);
-  const Measurement m = measure({by_hand, candidate("eager", step), candidate("forward", [&] {
-                                   Tape tape;
-                                   forward();
-                                 })},
+  const Measurement m = measure({by_hand, candidate("eager", step),
+                                 candidate("forward",
+                                           [&] {
+                                             Tape tape;
+                                             forward();
+                                           })},
                                 measure_options(options));
   result.limit_us = m["limit"].seconds * 1e6;
   result.eager_us = m["eager"].seconds * 1e6;
@@ -161,9 +164,10 @@ CaseResult run_chain(const BenchOptions& options) {
     result.weight_gap = std::max(result.weight_gap, std::fabs(double{mine.data<float>()[i]} - dx[i]));
   }
   count_allocations(result, step);
-  const Measurement m = measure(
-      {candidate("limit", [&] { chain_limit(x.data<float>().data(), kA, kB, dx.data(), kCount); }), candidate("eager", step)},
-      measure_options(options));
+  const Measurement m =
+      measure({candidate("limit", [&] { chain_limit(x.data<float>().data(), kA, kB, dx.data(), kCount); }),
+               candidate("eager", step)},
+              measure_options(options));
   result.limit_us = m["limit"].seconds * 1e6;
   result.eager_us = m["eager"].seconds * 1e6;
   result.ratio = m["eager"].ratio;
@@ -186,11 +190,13 @@ CaseResult run_overhead(const BenchOptions& options) {
   result.id = "op-overhead";
   result.ops = kOps;
   count_allocations(result, step);
-  const Measurement m = measure({candidate("eager", step), candidate("forward", [&] {
-                                   Tape tape;
-                                   Tensor x = p;
-                                   for (int i = 0; i < kOps; ++i) x = x * 1.0001f;
-                                 })},
+  const Measurement m = measure({candidate("eager", step), candidate("forward",
+                                                                     [&] {
+                                                                       Tape tape;
+                                                                       Tensor x = p;
+                                                                       for (int i = 0; i < kOps; ++i)
+                                                                         x = x * 1.0001f;
+                                                                     })},
                                 measure_options(options));
   result.eager_us = m["eager"].seconds * 1e6;
   result.forward_us = m["forward"].seconds * 1e6;

@@ -17,32 +17,43 @@
 
 namespace {
 
-using tapegrad::bench::CaseResult;
 using nlohmann::json;
+using tapegrad::bench::CaseResult;
 
 json or_null(double value) { return value < 0 ? json() : json(value); }
 
 json to_json(const CaseResult& r, int threads) {
-  json j = {{"id", r.id}, {"threads", threads}, {"limit_us", or_null(r.limit_us)}, {"eager_us", or_null(r.eager_us)},
-            {"program_us", nullptr}, {"libtorch_us", nullptr}, {"ratio", or_null(r.ratio)},
-            {"ratio_error", r.ratio_error}, {"aa_spread", r.aa_spread}, {"forward_us", or_null(r.forward_us)},
-            {"allocations_eager", r.allocations}, {"weight_gap", r.weight_gap}, {"allocations_program", nullptr}, {"peak_bytes", r.peak_bytes}};
+  json j = {{"id", r.id},
+            {"threads", threads},
+            {"limit_us", or_null(r.limit_us)},
+            {"eager_us", or_null(r.eager_us)},
+            {"program_us", nullptr},
+            {"libtorch_us", nullptr},
+            {"ratio", or_null(r.ratio)},
+            {"ratio_error", r.ratio_error},
+            {"aa_spread", r.aa_spread},
+            {"forward_us", or_null(r.forward_us)},
+            {"allocations_eager", r.allocations},
+            {"weight_gap", r.weight_gap},
+            {"allocations_program", nullptr},
+            {"peak_bytes", r.peak_bytes}};
   if (r.ops > 1) j["ns_per_op"] = r.eager_us * 1e3 / r.ops;
   if (r.flops > 0) j["gflops"] = r.flops / r.eager_us * 1e-3;
   return j;
 }
 
 void print_header() {
-  fmt::print("{:<14}{:>12}{:>12}{:>18}{:>9}{:>12}{:>10}{:>9}{:>12}\n", "case", "limit us", "eager us", "eager / limit",
-             "A/A ±", "forward us", "GFLOP/s", "allocs", "peak bytes");
+  fmt::print("{:<14}{:>12}{:>12}{:>18}{:>9}{:>12}{:>10}{:>9}{:>12}\n", "case", "limit us", "eager us",
+             "eager / limit", "A/A ±", "forward us", "GFLOP/s", "allocs", "peak bytes");
 }
 
 void print_row(const CaseResult& r) {
   const auto number = [](double v) { return v < 0 ? std::string("–") : fmt::format("{:.3f}", v); };
   const std::string ratio = r.ratio < 0 ? "–" : fmt::format("{:.3f} ± {:.3f}", r.ratio, r.ratio_error);
-  fmt::print("{:<14}{:>12}{:>12}{:>18}{:>8.1f}%{:>12}{:>10}{:>9}{:>12}", r.id, number(r.limit_us), number(r.eager_us),
-             ratio, r.aa_spread * 100, number(r.forward_us),
-             r.flops > 0 ? fmt::format("{:.2f}", r.flops / r.eager_us * 1e-3) : "–", r.allocations, r.peak_bytes);
+  fmt::print("{:<14}{:>12}{:>12}{:>18}{:>8.1f}%{:>12}{:>10}{:>9}{:>12}", r.id, number(r.limit_us),
+             number(r.eager_us), ratio, r.aa_spread * 100, number(r.forward_us),
+             r.flops > 0 ? fmt::format("{:.2f}", r.flops / r.eager_us * 1e-3) : "–", r.allocations,
+             r.peak_bytes);
   if (r.ops > 1) fmt::print("   {:.1f} ns per op", r.eager_us * 1e3 / r.ops);
   fmt::print("\n");
   std::fflush(stdout);
@@ -62,24 +73,34 @@ int main(int argc, char** argv) {
   app.add_option("--case", cases, "only these cases")->check(CLI::IsMember(tapegrad::bench::case_names()));
   app.add_option("--filter", filter, "only ops whose name matches this regular expression");
   app.add_option("--min-time", min_time, "seconds per op benchmark")->capture_default_str();
-  app.add_option("--threads", options.threads, "threads that the library may use")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--threads", options.threads, "threads that the library may use")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_flag("--quick", options.quick, "shorter runs, wider intervals");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }
-  const auto wanted = [&](const char* name) { return what.empty() || std::find(what.begin(), what.end(), name) != what.end(); };
+  const auto wanted = [&](const char* name) {
+    return what.empty() || std::find(what.begin(), what.end(), name) != what.end();
+  };
   tapegrad::set_num_threads(options.threads);
   const tapegrad::bench::Peaks peaks = tapegrad::bench::measure_peaks();
-  fmt::print("{} — {}, {} thread(s); peaks of one thread: gemm {:.1f} / {:.1f} GFLOP/s (float32 / float64), "
-             "triad L1 {:.0f}, L2 {:.0f}, L3 {:.0f}, memory {:.0f} GB/s\n\n",
-             peaks.processor, peaks.target, options.threads, peaks.gemm_float32, peaks.gemm_float64, peaks.triad_l1,
-             peaks.triad_l2, peaks.triad_l3, peaks.triad_dram);
+  fmt::print(
+      "{} — {}, {} thread(s); peaks of one thread: gemm {:.1f} / {:.1f} GFLOP/s (float32 / float64), "
+      "triad L1 {:.0f}, L2 {:.0f}, L3 {:.0f}, memory {:.0f} GB/s\n\n",
+      peaks.processor, peaks.target, options.threads, peaks.gemm_float32, peaks.gemm_float64, peaks.triad_l1,
+      peaks.triad_l2, peaks.triad_l3, peaks.triad_dram);
   json results = {{"machine",
-                   {{"processor", peaks.processor}, {"target", peaks.target}, {"gemm_float32_gflops", peaks.gemm_float32},
-                    {"gemm_float64_gflops", peaks.gemm_float64}, {"triad_l1_gbs", peaks.triad_l1},
-                    {"triad_l2_gbs", peaks.triad_l2}, {"triad_l3_gbs", peaks.triad_l3}, {"triad_dram_gbs", peaks.triad_dram}}},
+                   {{"processor", peaks.processor},
+                    {"target", peaks.target},
+                    {"gemm_float32_gflops", peaks.gemm_float32},
+                    {"gemm_float64_gflops", peaks.gemm_float64},
+                    {"triad_l1_gbs", peaks.triad_l1},
+                    {"triad_l2_gbs", peaks.triad_l2},
+                    {"triad_l3_gbs", peaks.triad_l3},
+                    {"triad_dram_gbs", peaks.triad_dram}}},
                   {"cases", json::array()}};
   if (wanted("steps")) {
     print_header();
@@ -101,7 +122,8 @@ int main(int argc, char** argv) {
   }
   if (!wanted("ops")) return 0;
   tapegrad::bench::register_ops();
-  const std::string time = fmt::format("--benchmark_min_time={}", options.quick ? std::min(min_time, 0.02) : min_time);
+  const std::string time =
+      fmt::format("--benchmark_min_time={}", options.quick ? std::min(min_time, 0.02) : min_time);
   const std::string only = "--benchmark_filter=" + filter;
   std::vector<char*> arguments = {argv[0], const_cast<char*>(time.c_str()), const_cast<char*>(only.c_str())};
   int count = static_cast<int>(arguments.size());

@@ -18,7 +18,8 @@ struct Case {
 
 std::string shapes(const Sample& sample) {
   std::string text;
-  for (const Tensor& x : sample.inputs) text += fmt::format("{}{}", text.empty() ? "" : ",", fmt::join(x.shape(), "x"));
+  for (const Tensor& x : sample.inputs)
+    text += fmt::format("{}{}", text.empty() ? "" : ",", fmt::join(x.shape(), "x"));
   return text;
 }
 
@@ -60,7 +61,8 @@ void register_ops() {
       const std::string name = fmt::format("{}/{}", op->name, shapes(sample));
       benchmark::RegisterBenchmark((name + "/forward").c_str(), [c](benchmark::State& s) { forward(s, *c); });
       if (op->flags.non_differentiable == nullptr) {
-        benchmark::RegisterBenchmark((name + "/backward").c_str(), [c](benchmark::State& s) { backward(s, *c); });
+        benchmark::RegisterBenchmark((name + "/backward").c_str(),
+                                     [c](benchmark::State& s) { backward(s, *c); });
       }
     }
   }

@@ -9,7 +9,7 @@ namespace tapegrad::kernels {
 namespace {
 
 constexpr int kMaxDims = 8;
-constexpr int64_t kTile = 16;             // rows × columns of a transposition that share cache lines
+constexpr int64_t kTile = 16;  // rows × columns of a transposition that share cache lines
 constexpr int64_t kGrainElements = 32768;
 
 struct Plan {
@@ -53,7 +53,8 @@ void copy_run(const E* from, int64_t stride, E* to, int64_t n) {
   }
 }
 
-// Rows [begin, end) of the last two dims taken as a matrix, in tiles where the rows are the near ones in memory.
+// Rows [begin, end) of the last two dims taken as a matrix, in tiles where the rows are the near ones in
+// memory.
 template <class E>
 void copy_matrix(const E* from, int64_t row_stride, int64_t stride, E* to, int64_t rows, int64_t n) {
   if (stride == 0 || stride == 1 || row_stride != 1) {
@@ -97,8 +98,8 @@ void copy(const E* from, const Plan& plan, E* to) {
 
 }  // namespace
 
-void copy_strided(size_t element, const void* from, std::span<const int64_t> strides, std::span<const int64_t> sizes,
-                  void* to) {
+void copy_strided(size_t element, const void* from, std::span<const int64_t> strides,
+                  std::span<const int64_t> sizes, void* to) {
   const Plan plan = join(strides, sizes);
   switch (element) {
     case 1: return copy(static_cast<const uint8_t*>(from), plan, static_cast<uint8_t*>(to));

@@ -11,8 +11,8 @@ namespace tapegrad::kernels {
 int target_count();
 const char* target_name(int i);
 
-// From now on target(table) gives functions of target i. Only for tests, which run every target; not for use while
-// kernels run on other threads.
+// From now on target(table) gives functions of target i. Only for tests, which run every target; not for use
+// while kernels run on other threads.
 void use_target(int i);
 
 namespace detail {
@@ -21,8 +21,8 @@ extern std::atomic<int> target_index;
 int find_target_index();
 }  // namespace detail
 
-// The function of the target in use, of the table that HWY_EXPORT makes: HWY_DYNAMIC_DISPATCH without its call into
-// libhwy, which takes as long as a small kernel.
+// The function of the target in use, of the table that HWY_EXPORT makes: HWY_DYNAMIC_DISPATCH without its
+// call into libhwy, which takes as long as a small kernel.
 template <class F>
 F target(const F* table) {
   const int i = detail::target_index.load(std::memory_order_relaxed);

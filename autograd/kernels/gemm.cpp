@@ -36,7 +36,8 @@ struct Matrices {
   char* c;
 };
 Matrices matrices(DType dtype, const Gemm& g, const void* a, const void* b, void* c, int64_t i) {
-  return {offset(dtype, a, i * g.stride_a), offset(dtype, b, i * g.stride_b), offset(dtype, c, i * g.stride_c)};
+  return {offset(dtype, a, i * g.stride_a), offset(dtype, b, i * g.stride_b),
+          offset(dtype, c, i * g.stride_c)};
 }
 
 // Cuts [0, size) into `count` nearly equal pieces at multiples of `unit` and gives the start of piece i.
@@ -77,8 +78,10 @@ void tiny_product(std::index_sequence<P...>, const Gemm& g, const T* a, const T*
 }
 
 template <class T>
-__attribute__((noinline)) void tiny(const Gemm& g, const void* left, const void* right, const void* offset, void* to) {
-  const T *a = static_cast<const T*>(left), *b = static_cast<const T*>(right), *bias = static_cast<const T*>(offset);
+__attribute__((noinline)) void tiny(const Gemm& g, const void* left, const void* right, const void* offset,
+                                    void* to) {
+  const T *a = static_cast<const T*>(left), *b = static_cast<const T*>(right),
+          *bias = static_cast<const T*>(offset);
   T* c = static_cast<T*>(to);
   switch (g.k) {
     case 1: return tiny_product(std::make_index_sequence<1>{}, g, a, b, bias, c);
@@ -106,10 +109,11 @@ __attribute__((noinline)) void fill(DType dtype, const Gemm& g, const void* bias
 
 // ---- vectors ----
 
-// Calls body(matrix of the batch, begin, end) until each matrix's [0, count) is done, of which each element reads
-// `each` others; in pieces at multiples of `unit`, on all threads.
+// Calls body(matrix of the batch, begin, end) until each matrix's [0, count) is done, of which each element
+// reads `each` others; in pieces at multiples of `unit`, on all threads.
 template <class F>
-__attribute__((noinline)) void over_pieces(const Gemm& g, int64_t count, int64_t each, int64_t unit, F&& body) {
+__attribute__((noinline)) void over_pieces(const Gemm& g, int64_t count, int64_t each, int64_t unit,
+                                           F&& body) {
   const int64_t piece = std::max(unit, kPieceElements / each / unit * unit);
   const int64_t pieces = (count + piece - 1) / piece;
   const int64_t grain = std::max<int64_t>(1, kPieceElements / (std::min(piece, count) * each));
@@ -123,14 +127,18 @@ __attribute__((noinline)) void over_pieces(const Gemm& g, int64_t count, int64_t
 
 // The parts of a product with a vector, of one matrix of the batch.
 struct WithVector {
-  bool row;            // a is the vector, and the bias has an element per column; else b is
-  bool by_rows;        // the matrix is stored by the rows that meet the vector
-  int64_t count;       // elements of c
+  bool row;       // a is the vector, and the bias has an element per column; else b is
+  bool by_rows;   // the matrix is stored by the rows that meet the vector
+  int64_t count;  // elements of c
   int64_t bias_step;
 
   explicit WithVector(const Gemm& g)
-      : row(g.m == 1), by_rows(row ? g.transpose_b : !g.transpose_a), count(row ? g.n : g.m), bias_step(row) {}
-  void run(DType dtype, const Gemm& g, const Matrices& of, const void* bias, int64_t begin, int64_t end) const {
+      : row(g.m == 1),
+        by_rows(row ? g.transpose_b : !g.transpose_a),
+        count(row ? g.n : g.m),
+        bias_step(row) {}
+  void run(DType dtype, const Gemm& g, const Matrices& of, const void* bias, int64_t begin,
+           int64_t end) const {
     const char *matrix = row ? of.b : of.a, *vector = row ? of.a : of.b;
     if (by_rows) {
       dot_rows(dtype, matrix, g.k, vector, bias, bias_step, of.c, begin, end);
@@ -140,19 +148,22 @@ struct WithVector {
   }
 };
 
-__attribute__((noinline)) void product_with_vector(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
+__attribute__((noinline)) void product_with_vector(DType dtype, const Gemm& g, const void* a, const void* b,
+                                                   const void* bias, void* c) {
   const WithVector product(g);
   if (product.count * g.k * g.batch >= kParallelElements) {
-    return over_pieces(g, product.count, g.k, product.by_rows ? 4 : 1024, [&](int64_t i, int64_t begin, int64_t end) {
-      product.run(dtype, g, matrices(dtype, g, a, b, c, i), bias, begin, end);
-    });
+    return over_pieces(g, product.count, g.k, product.by_rows ? 4 : 1024,
+                       [&](int64_t i, int64_t begin, int64_t end) {
+                         product.run(dtype, g, matrices(dtype, g, a, b, c, i), bias, begin, end);
+                       });
   }
   for (int64_t i = 0; i < g.batch; ++i) {
     product.run(dtype, g, matrices(dtype, g, a, b, c, i), bias, 0, product.count);
   }
 }
 
-__attribute__((noinline)) void product_of_vectors(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
+__attribute__((noinline)) void product_of_vectors(DType dtype, const Gemm& g, const void* a, const void* b,
+                                                  const void* bias, void* c) {
   const auto run = [&](int64_t i, int64_t begin, int64_t end) {
     const Matrices of = matrices(dtype, g, a, b, c, i);
     outer_product(dtype, of.a, of.b, bias, g.n, of.c, begin, end);
@@ -163,7 +174,8 @@ __attribute__((noinline)) void product_of_vectors(DType dtype, const Gemm& g, co
 
 // ---- matrices ----
 
-// Where a stays in the second cache while the strips of b pass, or is read only once, a BLAS gains nothing by packing it.
+// Where a stays in the second cache while the strips of b pass, or is read only once, a BLAS gains nothing by
+// packing it.
 bool is_small(const Gemm& g) {
   constexpr int64_t kBlasLimit = std::numeric_limits<int>::max();
   if (std::max({g.m, g.n, g.k}) > kBlasLimit || g.k <= 16) return true;
@@ -171,8 +183,8 @@ bool is_small(const Gemm& g) {
   return g.n <= kGemmColumns || g.m * g.k <= (int64_t{1} << 17);
 }
 
-__attribute__((noinline)) void small_product(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias,
-                                             void* c) {
+__attribute__((noinline)) void small_product(DType dtype, const Gemm& g, const void* a, const void* b,
+                                             const void* bias, void* c) {
   const int64_t cost = g.m * g.n * g.k;
   if (cost * g.batch < kParallelCost) {
     for (int64_t i = 0; i < g.batch; ++i) {
@@ -185,7 +197,8 @@ __attribute__((noinline)) void small_product(DType dtype, const Gemm& g, const v
   const auto round_up = [](int64_t size, int64_t unit) { return (size + unit - 1) / unit * unit; };
   const bool narrow = g.n < 2 * kGemmColumns;
   const int64_t rows = narrow ? round_up(std::max<int64_t>(96, kPieceCost / (g.n * g.k)), 12) : g.m;
-  const int64_t columns = narrow ? g.n : round_up(std::max<int64_t>(1, kPieceCost / (g.m * g.k)), kGemmColumns);
+  const int64_t columns =
+      narrow ? g.n : round_up(std::max<int64_t>(1, kPieceCost / (g.m * g.k)), kGemmColumns);
   const int64_t across = (g.n + columns - 1) / columns, parts = (g.m + rows - 1) / rows * across;
   const int64_t grain = std::max<int64_t>(1, kPieceCost * parts / cost);
   parallel_for(parts * g.batch, grain, [&](int64_t begin, int64_t end) {
@@ -199,9 +212,11 @@ __attribute__((noinline)) void small_product(DType dtype, const Gemm& g, const v
 }
 
 void blas(DType dtype, const Gemm& g, const GemmPart& tile, const Matrices& of, const void* bias) {
-  const int rows = static_cast<int>(tile.row_end - tile.row), columns = static_cast<int>(tile.column_end - tile.column);
+  const int rows = static_cast<int>(tile.row_end - tile.row),
+            columns = static_cast<int>(tile.column_end - tile.column);
   const int k = static_cast<int>(g.k), n = static_cast<int>(g.n);
-  const int a_row = static_cast<int>(g.transpose_a ? g.m : g.k), b_row = static_cast<int>(g.transpose_b ? g.k : g.n);
+  const int a_row = static_cast<int>(g.transpose_a ? g.m : g.k),
+            b_row = static_cast<int>(g.transpose_b ? g.k : g.n);
   const CBLAS_TRANSPOSE op_a = g.transpose_a ? CblasTrans : CblasNoTrans;
   const CBLAS_TRANSPOSE op_b = g.transpose_b ? CblasTrans : CblasNoTrans;
   const char* a = offset(dtype, of.a, g.transpose_a ? tile.row : tile.row * g.k);
@@ -219,19 +234,23 @@ void blas(DType dtype, const Gemm& g, const GemmPart& tile, const Matrices& of, 
                 reinterpret_cast<const float*>(b), b_row, beta, reinterpret_cast<float*>(c), n);
   } else {
     cblas_dgemm(CblasRowMajor, op_a, op_b, rows, columns, k, 1.0, reinterpret_cast<const double*>(a), a_row,
-                reinterpret_cast<const double*>(b), b_row, static_cast<double>(beta), reinterpret_cast<double*>(c), n);
+                reinterpret_cast<const double*>(b), b_row, static_cast<double>(beta),
+                reinterpret_cast<double*>(c), n);
   }
 }
 
-__attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
+__attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const void* a, const void* b,
+                                             const void* bias, void* c) {
   static const bool single = [] {
     if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
     return true;
   }();
   static_cast<void>(single);
-  // Each tile packs its operands anew, so they are few: some of 256 rows in tall products, else of 256 columns.
+  // Each tile packs its operands anew, so they are few: some of 256 rows in tall products, else of 256
+  // columns.
   const bool cuttable = g.m * g.n * g.k >= kParallelCost;
-  const int64_t down = !cuttable || g.m < 512 ? 1 : std::min<int64_t>((g.m + 128) / 256, std::max<int64_t>(4, g.m / 512));
+  const int64_t down =
+      !cuttable || g.m < 512 ? 1 : std::min<int64_t>((g.m + 128) / 256, std::max<int64_t>(4, g.m / 512));
   int64_t across = !cuttable || down > 1 ? 1 : std::max<int64_t>(1, (g.n + 128) / 256);
   if (across > 2) across += across % 2;
   const int64_t tiles = down * across;
@@ -254,7 +273,8 @@ void gemm(DType dtype, const Gemm& g, const void* a, const void* b, const void* 
   }
   if (g.m <= 0 || g.n <= 0 || g.batch <= 0) return;
   if (g.k <= 0) return fill(dtype, g, bias, c);
-  if (g.batch > 1 && g.stride_b == 0 && !g.transpose_a && g.stride_a == g.m * g.k && g.stride_c == g.m * g.n) {
+  if (g.batch > 1 && g.stride_b == 0 && !g.transpose_a && g.stride_a == g.m * g.k &&
+      g.stride_c == g.m * g.n) {
     // Samples that share b follow each other like the rows of one matrix.
     Gemm joined = g;
     joined.m *= g.batch;

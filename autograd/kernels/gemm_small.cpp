@@ -21,8 +21,9 @@ namespace {
 template <class T>
 using Tag = CappedTag<T, 64 / sizeof(T)>;
 
-// c is computed in blocks of some rows by a panel of one or two vectors of columns, whose sums stay in registers over
-// kDepth steps of k. Several panels make a strip, of which b is packed, panel after panel, on the stack.
+// c is computed in blocks of some rows by a panel of one or two vectors of columns, whose sums stay in
+// registers over kDepth steps of k. Several panels make a strip, of which b is packed, panel after panel, on
+// the stack.
 constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;
 constexpr int64_t kDepth = 128;
 constexpr int64_t kPackedBytes = 32768;
@@ -50,7 +51,8 @@ struct Strip {
 };
 
 template <size_t Vectors, class D, class V, class T, size_t... I>
-HWY_INLINE HWY_ATTR void multiply_add(std::index_sequence<I...>, D d, const T* a, int64_t a_row, const V* b, V* sum) {
+HWY_INLINE HWY_ATTR void multiply_add(std::index_sequence<I...>, D d, const T* a, int64_t a_row, const V* b,
+                                      V* sum) {
   ((sum[I] = MulAdd(Set(d, a[static_cast<int64_t>(I / Vectors) * a_row]), b[I % Vectors], sum[I])), ...);
 }
 
@@ -80,7 +82,8 @@ HWY_NOINLINE HWY_ATTR void load_narrow(const T* rows, int64_t step, int64_t colu
   }
 }
 template <size_t Vectors, class T>
-HWY_NOINLINE HWY_ATTR void store_narrow(const T* whole, size_t count, T* rows, int64_t step, int64_t columns) {
+HWY_NOINLINE HWY_ATTR void store_narrow(const T* whole, size_t count, T* rows, int64_t step,
+                                        int64_t columns) {
   const Tag<T> d;
   for (size_t i = 0; i < count; ++i, rows += step) {
     for (size_t v = 0; v < Vectors * MaxLanes(d); v += MaxLanes(d), whole += MaxLanes(d)) {
@@ -96,7 +99,8 @@ HWY_INLINE HWY_ATTR void load_rows(std::index_sequence<I...>, D d, const TFromD<
   ((sum[I] = LoadU(d, rows + static_cast<int64_t>(I / Vectors) * step + I % Vectors * MaxLanes(d))), ...);
 }
 template <size_t Vectors, class D, size_t... I>
-HWY_INLINE HWY_ATTR void store_rows(std::index_sequence<I...>, D d, const Vec<D>* sum, TFromD<D>* rows, int64_t step) {
+HWY_INLINE HWY_ATTR void store_rows(std::index_sequence<I...>, D d, const Vec<D>* sum, TFromD<D>* rows,
+                                    int64_t step) {
   (StoreU(sum[I], d, rows + static_cast<int64_t>(I / Vectors) * step + I % Vectors * MaxLanes(d)), ...);
 }
 
@@ -162,8 +166,8 @@ HWY_ATTR void all_rows(const Strip<T>& s, int64_t rows) {
   if (rows - row == 1) rows_of<1>(s, row);
 }
 
-// A square of numbers, transposed: to[p·width + j] = rows[j][p]. Its sides are 16 bytes, or two elements where vectors
-// have one lane.
+// A square of numbers, transposed: to[p·width + j] = rows[j][p]. Its sides are 16 bytes, or two elements
+// where vectors have one lane.
 template <class T>
 HWY_INLINE HWY_ATTR void transpose_square(const T* const* rows, int64_t p, T* to, int64_t width) {
 #if HWY_TARGET == HWY_SCALAR
@@ -190,7 +194,8 @@ HWY_INLINE HWY_ATTR void transpose_square(const T* const* rows, int64_t p, T* to
 #endif
 }
 
-// Packs a strip: panel after panel, each kDepth rows of kPanel elements, of which k get b[p, j]. `end` is the end of b.
+// Packs a strip: panel after panel, each kDepth rows of kPanel elements, of which k get b[p, j]. `end` is the
+// end of b.
 template <class T>
 HWY_ATTR void pack(const T* b, int64_t b_row, int64_t k, int64_t columns, T* packed, const T* end) {
   const Tag<T> d;
@@ -224,12 +229,13 @@ HWY_ATTR void pack_transposed(const T* b, int64_t b_row, int64_t k, int64_t colu
 }
 
 template <class T>
-HWY_ATTR void strip(const Gemm& g, const GemmPart& part, int64_t column, int64_t columns, const T* a, const T* b,
-                    const T* bias, T* c) {
+HWY_ATTR void strip(const Gemm& g, const GemmPart& part, int64_t column, int64_t columns, const T* a,
+                    const T* b, const T* bias, T* c) {
   alignas(64) T packed[kPackedBytes / sizeof(T)];
   alignas(64) T start[kStrip<T>];
   const int64_t panels = (columns + kPanel<T> - 1) / kPanel<T>;
-  for (int64_t j = 0; j < panels * kPanel<T>; ++j) start[j] = bias != nullptr && j < columns ? bias[column + j] : T{0};
+  for (int64_t j = 0; j < panels * kPanel<T>; ++j)
+    start[j] = bias != nullptr && j < columns ? bias[column + j] : T{0};
   const int64_t rows = part.row_end - part.row;
   const bool direct = !g.transpose_b && columns == panels * kPanel<T> &&
                       (rows <= 12 || g.k * g.n * static_cast<int64_t>(sizeof(T)) <= 16384);
@@ -259,11 +265,12 @@ HWY_ATTR void strip(const Gemm& g, const GemmPart& part, int64_t column, int64_t
 
 // The strips go from the last to the first, as the panels do.
 template <class T>
-HWY_ATTR void product(const Gemm& g, const GemmPart& part, const void* a, const void* b, const void* bias, void* c) {
+HWY_ATTR void product(const Gemm& g, const GemmPart& part, const void* a, const void* b, const void* bias,
+                      void* c) {
   for (int64_t end = part.column_end; end > part.column;) {
     const int64_t begin = part.column + (end - part.column - 1) / kStrip<T> * kStrip<T>;
-    strip(g, part, begin, end - begin, static_cast<const T*>(a), static_cast<const T*>(b), static_cast<const T*>(bias),
-          static_cast<T*>(c));
+    strip(g, part, begin, end - begin, static_cast<const T*>(a), static_cast<const T*>(b),
+          static_cast<const T*>(bias), static_cast<T*>(c));
     end = begin;
   }
 }
@@ -283,8 +290,8 @@ namespace tapegrad::kernels {
 
 HWY_EXPORT(gemm_small);
 
-void gemm_small(DType dtype, const Gemm& shape, const GemmPart& part, const void* a, const void* b, const void* bias,
-                void* c) {
+void gemm_small(DType dtype, const Gemm& shape, const GemmPart& part, const void* a, const void* b,
+                const void* bias, void* c) {
   target(HWY_DISPATCH_TABLE(gemm_small))(dtype, shape, part, a, b, bias, c);
 }
 

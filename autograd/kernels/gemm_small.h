@@ -17,14 +17,14 @@ struct GemmPart {
 // How many columns of c are computed together; parts that start at multiples of it waste nothing.
 inline constexpr int64_t kGemmColumns = 64;
 
-// One part of one matrix (batch and strides of the shape are not used). Any m, n; k >= 1. Each element of c is one
-// chain of multiply-adds in order of k, started from the bias, whatever the part.
-void gemm_small(DType dtype, const Gemm& shape, const GemmPart& part, const void* a, const void* b, const void* bias,
-                void* c);
+// One part of one matrix (batch and strides of the shape are not used). Any m, n; k >= 1. Each element of c
+// is one chain of multiply-adds in order of k, started from the bias, whatever the part.
+void gemm_small(DType dtype, const Gemm& shape, const GemmPart& part, const void* a, const void* b,
+                const void* bias, void* c);
 
 // y[r] = Σ_k matrix[r, k]·x[k] + bias[r·bias_step] for r in [begin, end); the matrix has `columns` columns.
-void dot_rows(DType dtype, const void* matrix, int64_t columns, const void* x, const void* bias, int64_t bias_step,
-              void* y, int64_t begin, int64_t end);
+void dot_rows(DType dtype, const void* matrix, int64_t columns, const void* x, const void* bias,
+              int64_t bias_step, void* y, int64_t begin, int64_t end);
 
 // y[j] = Σ_r x[r]·matrix[r, j] + bias[j·bias_step] for j in [begin, end); the matrix is [rows, columns].
 void add_rows(DType dtype, const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,

@@ -50,7 +50,8 @@ HWY_INLINE HWY_ATTR void sums_of_four(D d, V a, V b, V c, V e, TFromD<D>* to) {
 
 // The products of four rows of a matrix, or of fewer with some given twice, with x.
 template <class T>
-HWY_INLINE HWY_ATTR void dot_four(const T* a, const T* b, const T* c, const T* e, const T* x, int64_t columns, T* to) {
+HWY_INLINE HWY_ATTR void dot_four(const T* a, const T* b, const T* c, const T* e, const T* x, int64_t columns,
+                                  T* to) {
   const Tag<T> d;
   using V = Vec<Tag<T>>;
   constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(d));
@@ -114,16 +115,20 @@ HWY_INLINE HWY_ATTR void add_some(const T* matrix, int64_t row, const T* x, bool
   for (size_t i = 0; i < Rows; ++i) factor[i] = Set(d, x[i]);
   int64_t j = begin;
   for (; j + kLanes <= end; j += kLanes) {
-    V sum = !first ? LoadU(d, y + j) : bias == nullptr ? Zero(d) : bias_step == 0 ? Set(d, bias[0]) : LoadU(d, bias + j);
-    for (size_t i = 0; i < Rows; ++i) sum = MulAdd(LoadU(d, matrix + static_cast<int64_t>(i) * row + j), factor[i], sum);
+    V sum = !first            ? LoadU(d, y + j)
+            : bias == nullptr ? Zero(d)
+            : bias_step == 0  ? Set(d, bias[0])
+                              : LoadU(d, bias + j);
+    for (size_t i = 0; i < Rows; ++i)
+      sum = MulAdd(LoadU(d, matrix + static_cast<int64_t>(i) * row + j), factor[i], sum);
     StoreU(sum, d, y + j);
   }
   if (j == end) return;
   const size_t rest = static_cast<size_t>(end - j);
-  V sum = !first                ? load_partial(d, y + j, rest)
-          : bias == nullptr     ? Zero(d)
-          : bias_step == 0      ? Set(d, bias[0])
-                                : load_partial(d, bias + j, rest);
+  V sum = !first            ? load_partial(d, y + j, rest)
+          : bias == nullptr ? Zero(d)
+          : bias_step == 0  ? Set(d, bias[0])
+                            : load_partial(d, bias + j, rest);
   for (size_t i = 0; i < Rows; ++i) {
     sum = MulAdd(load_partial(d, matrix + static_cast<int64_t>(i) * row + j, rest), factor[i], sum);
   }
@@ -131,21 +136,23 @@ HWY_INLINE HWY_ATTR void add_some(const T* matrix, int64_t row, const T* x, bool
 }
 
 template <class T>
-HWY_INLINE HWY_ATTR void adds(const void* matrix, int64_t rows, int64_t columns, const void* vector, const void* bias,
-                   int64_t bias_step, void* result, int64_t begin, int64_t end) {
+HWY_INLINE HWY_ATTR void adds(const void* matrix, int64_t rows, int64_t columns, const void* vector,
+                              const void* bias, int64_t bias_step, void* result, int64_t begin, int64_t end) {
   const T* a = static_cast<const T*>(matrix);
   const T* x = static_cast<const T*>(vector);
   const T* start = static_cast<const T*>(bias);
   T* y = static_cast<T*>(result);
   int64_t r = 0;
-  for (; r + 8 <= rows; r += 8) add_some<8>(a + r * columns, columns, x + r, r == 0, start, bias_step, y, begin, end);
-  for (; r + 4 <= rows; r += 4) add_some<4>(a + r * columns, columns, x + r, r == 0, start, bias_step, y, begin, end);
+  for (; r + 8 <= rows; r += 8)
+    add_some<8>(a + r * columns, columns, x + r, r == 0, start, bias_step, y, begin, end);
+  for (; r + 4 <= rows; r += 4)
+    add_some<4>(a + r * columns, columns, x + r, r == 0, start, bias_step, y, begin, end);
   for (; r < rows; ++r) add_some<1>(a + r * columns, columns, x + r, r == 0, start, bias_step, y, begin, end);
 }
 
 template <class T>
-HWY_INLINE HWY_ATTR void outer(const void* left, const void* right, const void* offset, int64_t columns, void* result,
-                    int64_t begin, int64_t end) {
+HWY_INLINE HWY_ATTR void outer(const void* left, const void* right, const void* offset, int64_t columns,
+                               void* result, int64_t begin, int64_t end) {
   const Tag<T> d;
   using V = Vec<Tag<T>>;
   constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(d));
@@ -179,12 +186,12 @@ HWY_INLINE HWY_ATTR void outer(const void* left, const void* right, const void* 
 }
 
 // Functions by type, for the tables.
-HWY_ATTR void dots_float(const void* matrix, int64_t columns, const void* x, const void* bias, int64_t bias_step,
-                         void* y, int64_t begin, int64_t end) {
+HWY_ATTR void dots_float(const void* matrix, int64_t columns, const void* x, const void* bias,
+                         int64_t bias_step, void* y, int64_t begin, int64_t end) {
   dots<float>(matrix, columns, x, bias, bias_step, y, begin, end);
 }
-HWY_ATTR void dots_double(const void* matrix, int64_t columns, const void* x, const void* bias, int64_t bias_step,
-                          void* y, int64_t begin, int64_t end) {
+HWY_ATTR void dots_double(const void* matrix, int64_t columns, const void* x, const void* bias,
+                          int64_t bias_step, void* y, int64_t begin, int64_t end) {
   dots<double>(matrix, columns, x, bias, bias_step, y, begin, end);
 }
 HWY_ATTR void adds_float(const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,
@@ -195,12 +202,12 @@ HWY_ATTR void adds_double(const void* matrix, int64_t rows, int64_t columns, con
                           int64_t bias_step, void* y, int64_t begin, int64_t end) {
   adds<double>(matrix, rows, columns, x, bias, bias_step, y, begin, end);
 }
-HWY_ATTR void outer_float(const void* x, const void* y, const void* bias, int64_t columns, void* c, int64_t begin,
-                          int64_t end) {
+HWY_ATTR void outer_float(const void* x, const void* y, const void* bias, int64_t columns, void* c,
+                          int64_t begin, int64_t end) {
   outer<float>(x, y, bias, columns, c, begin, end);
 }
-HWY_ATTR void outer_double(const void* x, const void* y, const void* bias, int64_t columns, void* c, int64_t begin,
-                           int64_t end) {
+HWY_ATTR void outer_double(const void* x, const void* y, const void* bias, int64_t columns, void* c,
+                           int64_t begin, int64_t end) {
   outer<double>(x, y, bias, columns, c, begin, end);
 }
 
@@ -219,21 +226,24 @@ HWY_EXPORT(adds_double);
 HWY_EXPORT(outer_float);
 HWY_EXPORT(outer_double);
 
-void dot_rows(DType dtype, const void* matrix, int64_t columns, const void* x, const void* bias, int64_t bias_step,
-              void* y, int64_t begin, int64_t end) {
-  const auto* table = dtype == DType::float32 ? HWY_DISPATCH_TABLE(dots_float) : HWY_DISPATCH_TABLE(dots_double);
+void dot_rows(DType dtype, const void* matrix, int64_t columns, const void* x, const void* bias,
+              int64_t bias_step, void* y, int64_t begin, int64_t end) {
+  const auto* table =
+      dtype == DType::float32 ? HWY_DISPATCH_TABLE(dots_float) : HWY_DISPATCH_TABLE(dots_double);
   target(table)(matrix, columns, x, bias, bias_step, y, begin, end);
 }
 
 void add_rows(DType dtype, const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,
               int64_t bias_step, void* y, int64_t begin, int64_t end) {
-  const auto* table = dtype == DType::float32 ? HWY_DISPATCH_TABLE(adds_float) : HWY_DISPATCH_TABLE(adds_double);
+  const auto* table =
+      dtype == DType::float32 ? HWY_DISPATCH_TABLE(adds_float) : HWY_DISPATCH_TABLE(adds_double);
   target(table)(matrix, rows, columns, x, bias, bias_step, y, begin, end);
 }
 
 void outer_product(DType dtype, const void* x, const void* y, const void* bias, int64_t columns, void* c,
                    int64_t begin, int64_t end) {
-  const auto* table = dtype == DType::float32 ? HWY_DISPATCH_TABLE(outer_float) : HWY_DISPATCH_TABLE(outer_double);
+  const auto* table =
+      dtype == DType::float32 ? HWY_DISPATCH_TABLE(outer_float) : HWY_DISPATCH_TABLE(outer_double);
   target(table)(x, y, bias, columns, c, begin, end);
 }
 

@@ -47,8 +47,8 @@ constexpr size_t operand_count() {
   }
 }
 
-// f on whole vectors, two at a time where 64 bytes hold as many: few enough to stay within the padding. Where no
-// operand is repeated, one index serves all of them.
+// f on whole vectors, two at a time where 64 bytes hold as many: few enough to stay within the padding. Where
+// no operand is repeated, one index serves all of them.
 template <class F, bool kRepeats, class T, size_t... K>
 HWY_ATTR void vectors(const T* const (&from)[sizeof...(K)], const size_t (&moves)[sizeof...(K)], T* to,
                       size_t count, std::index_sequence<K...>) {

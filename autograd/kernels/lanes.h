@@ -15,11 +15,12 @@ namespace tapegrad::kernels {
 // operand. Every result depends on the operands of its own index alone.
 using LaneKernel = void (*)(const void* const* in, const int64_t* step, void* out, int64_t n);
 
-// The functions there are kernels for, each for float and double. g is a cotangent, y the result of the forward
-// function. A NaN operand gives NaN and denormal numbers are kept. A backward function is g·df, except that it is 0
-// where g = 0 and df is not finite. Errors, in units in the last place of the exact result, for both types and all
-// targets: exp, expm1, log, log1p, tanh and sigmoid at most 2, tanh_backward and sigmoid_backward (g = 1) at most 4. What
-// is one operation of IEEE 754 is rounded correctly. pow is that of the C library.
+// The functions there are kernels for, each for float and double. g is a cotangent, y the result of the
+// forward function. A NaN operand gives NaN and denormal numbers are kept. A backward function is g·df,
+// except that it is 0 where g = 0 and df is not finite. Errors, in units in the last place of the exact
+// result, for both types and all targets: exp, expm1, log, log1p, tanh and sigmoid at most 2, tanh_backward
+// and sigmoid_backward (g = 1) at most 4. What is one operation of IEEE 754 is rounded correctly. pow is that
+// of the C library.
 enum class Lane : uint8_t {
   add,         // a + b
   sub,         // a − b

@@ -6,8 +6,8 @@
 
 namespace tapegrad::kernels {
 
-// Adds parts in order; part k goes to the place in a binary tree that the bits of k say, so that no part passes
-// through more than log2 of their number additions.
+// Adds parts in order; part k goes to the place in a binary tree that the bits of k say, so that no part
+// passes through more than log2 of their number additions.
 template <class T>
 class PairwiseSum {
  public:

@@ -70,8 +70,9 @@ int default_threads() {
 }
 
 // One job at a time. The fields of a job are written only while the gate is closed and no worker is inside:
-// a worker enters by raising the gate's count while it is open, the caller closes it when no piece is left and waits
-// for the count to fall to 0. Gate: bit 0 open, bits 1-15 workers inside, bits 16-31 serial number of the job.
+// a worker enters by raising the gate's count while it is open, the caller closes it when no piece is left
+// and waits for the count to fall to 0. Gate: bit 0 open, bits 1-15 workers inside, bits 16-31 serial number
+// of the job.
 class Pool {
  public:
   int threads() const { return wanted_.load(std::memory_order_relaxed); }
@@ -115,7 +116,8 @@ class Pool {
   }
 
  private:
-  static constexpr uint32_t kOpen = 1, kOneInside = 2, kInside = 0xfffe, kOneSerial = 0x10000, kSerial = 0xffff0000;
+  static constexpr uint32_t kOpen = 1, kOneInside = 2, kInside = 0xfffe, kOneSerial = 0x10000,
+                            kSerial = 0xffff0000;
 
   bool prepare(int workers) {
     if (static_cast<int>(workers_.size()) == workers) return true;

@@ -67,7 +67,8 @@ HWY_ATTR void column_sums(const T* x, int64_t n, int64_t columns, int64_t stride
     PairwiseSum<Columns<T, kWidth>> tree;
     for (int64_t i = 0; i < n;) {
       const T* row = x + i * stride + c;
-      auto a = LoadU(d, row), b = LoadU(d, row + lanes), e = LoadU(d, row + 2 * lanes), f = LoadU(d, row + 3 * lanes);
+      auto a = LoadU(d, row), b = LoadU(d, row + lanes), e = LoadU(d, row + 2 * lanes),
+           f = LoadU(d, row + 3 * lanes);
       const int64_t end = std::min(n, i + 8);
       for (++i; i < end; ++i) {
         row += stride;
@@ -119,7 +120,7 @@ HWY_EXPORT(reduce_double);
 
 namespace {
 
-constexpr int64_t kPiece = 65536;      // elements of a long row that one thread sums
+constexpr int64_t kPiece = 65536;  // elements of a long row that one thread sums
 constexpr int64_t kMostPieces = 2048;
 constexpr int64_t kGrainElements = 32768;
 
@@ -257,17 +258,18 @@ void reduce_any(Reduce kind, const Plan& plan, const T* x, T* y, int64_t n) {
       results *= plan.dims[d].size;
     }
   }
-  parallel_for(results, std::max<int64_t>(1, kGrainElements / std::max<int64_t>(1, n)), [&](int64_t begin, int64_t end) {
-    for (int64_t at = begin; at < end; ++at) {
-      int64_t rest = at;
-      int64_t offset = 0;
-      for (int d = kept_rank - 1; d >= 0; --d) {
-        offset += rest % kept[d].size * kept[d].stride;
-        rest /= kept[d].size;
-      }
-      y[at] = reduce_spread(kind, x + offset, reduced, reduced_rank, n);
-    }
-  });
+  parallel_for(results, std::max<int64_t>(1, kGrainElements / std::max<int64_t>(1, n)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t at = begin; at < end; ++at) {
+                   int64_t rest = at;
+                   int64_t offset = 0;
+                   for (int d = kept_rank - 1; d >= 0; --d) {
+                     offset += rest % kept[d].size * kept[d].stride;
+                     rest /= kept[d].size;
+                   }
+                   y[at] = reduce_spread(kind, x + offset, reduced, reduced_rank, n);
+                 }
+               });
 }
 
 // Column sums: pieces of kColumns columns.
@@ -275,15 +277,16 @@ template <class T>
 void sum_columns(Reduce kind, const T* x, T* y, int64_t outer, int64_t n, int64_t inner) {
   const int64_t per_row = (inner + kColumns - 1) / kColumns;
   const auto sums = kernels_of<T>().column_sums;
-  parallel_for(outer * per_row, std::max<int64_t>(1, kGrainElements / (n * kColumns)), [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p) {
-      const int64_t c = p % per_row * kColumns;
-      const int64_t columns = std::min(kColumns, inner - c);
-      T* to = y + p / per_row * inner + c;
-      sums(x + p / per_row * n * inner + c, n, columns, inner, to);
-      for (int64_t i = 0; kind == Reduce::mean && i < columns; ++i) to[i] /= static_cast<T>(n);
-    }
-  });
+  parallel_for(outer * per_row, std::max<int64_t>(1, kGrainElements / (n * kColumns)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t p = begin; p < end; ++p) {
+                   const int64_t c = p % per_row * kColumns;
+                   const int64_t columns = std::min(kColumns, inner - c);
+                   T* to = y + p / per_row * inner + c;
+                   sums(x + p / per_row * n * inner + c, n, columns, inner, to);
+                   for (int64_t i = 0; kind == Reduce::mean && i < columns; ++i) to[i] /= static_cast<T>(n);
+                 }
+               });
 }
 
 template <class T>
@@ -302,7 +305,8 @@ void reduce_floating(Reduce kind, const Plan& plan, const T* x, T* y, int64_t re
     parallel_for(results, std::max<int64_t>(1, kGrainElements / n), [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) y[r] = reduce_row(kind, x + r * n, n);
     });
-  } else if (sums && plan.rank <= 3 && !plan.dims[plan.rank - 1].reduced && (plan.rank == 2 || plan.dims[1].reduced)) {
+  } else if (sums && plan.rank <= 3 && !plan.dims[plan.rank - 1].reduced &&
+             (plan.rank == 2 || plan.dims[1].reduced)) {
     const int64_t inner = plan.dims[plan.rank - 1].size;
     sum_columns(kind, x, y, results / inner, n, inner);
   } else {
@@ -385,9 +389,11 @@ void max_with_index(DType dtype, const void* x, void* values, int64_t* indices, 
 
 void row_dot(DType dtype, const void* a, const void* b, void* y, int64_t rows, int64_t n) {
   if (dtype == DType::float32) {
-    return dot_floating(static_cast<const float*>(a), static_cast<const float*>(b), static_cast<float*>(y), rows, n);
+    return dot_floating(static_cast<const float*>(a), static_cast<const float*>(b), static_cast<float*>(y),
+                        rows, n);
   }
-  dot_floating(static_cast<const double*>(a), static_cast<const double*>(b), static_cast<double*>(y), rows, n);
+  dot_floating(static_cast<const double*>(a), static_cast<const double*>(b), static_cast<double*>(y), rows,
+               n);
 }
 
 }  // namespace tapegrad::kernels

@@ -25,8 +25,8 @@ using namespace hwy::HWY_NAMESPACE;
 template <class T>
 using RowTag = CappedTag<T, 64 / sizeof(T)>;
 
-// Σ f(i) over vectors f(i) = the addends from element i on, where `part(i, n)` gives the last n with zeros behind.
-// Four accumulators of eight addends each make a block; the blocks go into a pairwise tree.
+// Σ f(i) over vectors f(i) = the addends from element i on, where `part(i, n)` gives the last n with zeros
+// behind. Four accumulators of eight addends each make a block; the blocks go into a pairwise tree.
 template <class T, class Whole, class Part>
 HWY_INLINE HWY_ATTR double sum_vectors(int64_t n, Whole whole, Part part) {
   const RowTag<T> d;
@@ -66,7 +66,8 @@ HWY_INLINE HWY_ATTR double row_product(const T* a, const T* b, int64_t n) {
   const RowTag<T> d;
   return sum_vectors<T>(
       n, [&](int64_t i) HWY_ATTR { return Mul(LoadU(d, a + i), LoadU(d, b + i)); },
-      [&](int64_t i, size_t count) HWY_ATTR { return Mul(load_partial(d, a + i, count), load_partial(d, b + i, count)); });
+      [&](int64_t i, size_t count)
+          HWY_ATTR { return Mul(load_partial(d, a + i, count), load_partial(d, b + i, count)); });
 }
 
 // The largest, or with Sign −1 the smallest; NaN wins; −inf (+inf) without elements.
@@ -119,7 +120,8 @@ HWY_INLINE HWY_ATTR void row_map(T* y, int64_t n, F f) {
   const RowTag<T> d;
   const auto lanes = static_cast<int64_t>(Lanes(d));
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) StoreU(f([&](const T* p) HWY_ATTR { return LoadU(d, p + i); }), d, y + i);
+  for (; i + lanes <= n; i += lanes)
+    StoreU(f([&](const T* p) HWY_ATTR { return LoadU(d, p + i); }), d, y + i);
   if (i == n) return;
   const auto count = static_cast<size_t>(n - i);
   store_partial(d, f([&](const T* p) HWY_ATTR { return load_partial(d, p + i, count); }), y + i, count);

@@ -85,8 +85,9 @@ HWY_ATTR void cross_entropy_backward_row(const T* x, int64_t target, T scale, T*
 }
 
 template <class T>
-constexpr RowKernels<T> kKernels = {&softmax_row<T>,          &log_softmax_row<T>,   &softmax_backward_row<T>,
-                                    &log_softmax_backward_row<T>, &cross_entropy_row<T>, &cross_entropy_backward_row<T>};
+constexpr RowKernels<T> kKernels = {&softmax_row<T>,          &log_softmax_row<T>,
+                                    &softmax_backward_row<T>, &log_softmax_backward_row<T>,
+                                    &cross_entropy_row<T>,    &cross_entropy_backward_row<T>};
 
 }  // namespace
 
@@ -159,7 +160,8 @@ void softmax_spread(Spread<const T> x, Spread<T> y, int64_t n, bool logarithm) {
 template <class T>
 void softmax_backward_spread(Spread<const T> g, Spread<const T> y, Spread<T> dx, int64_t n, bool logarithm) {
   double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(g[i]) * (logarithm ? 1.0 : static_cast<double>(y[i]));
+  for (int64_t i = 0; i < n; ++i)
+    sum += static_cast<double>(g[i]) * (logarithm ? 1.0 : static_cast<double>(y[i]));
   for (int64_t i = 0; i < n; ++i) {
     const auto gi = static_cast<double>(g[i]);
     const auto yi = static_cast<double>(y[i]);
@@ -167,7 +169,8 @@ void softmax_backward_spread(Spread<const T> g, Spread<const T> y, Spread<T> dx,
   }
 }
 
-void any_softmax(DType dtype, const void* x, void* y, int64_t outer, int64_t n, int64_t inner, bool logarithm) {
+void any_softmax(DType dtype, const void* x, void* y, int64_t outer, int64_t n, int64_t inner,
+                 bool logarithm) {
   if (n == 0) return;
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -182,8 +185,8 @@ void any_softmax(DType dtype, const void* x, void* y, int64_t outer, int64_t n, 
   });
 }
 
-void any_softmax_backward(DType dtype, const void* g, const void* y, void* dx, int64_t outer, int64_t n, int64_t inner,
-                          bool logarithm) {
+void any_softmax_backward(DType dtype, const void* g, const void* y, void* dx, int64_t outer, int64_t n,
+                          int64_t inner, bool logarithm) {
   if (n == 0) return;
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -207,7 +210,8 @@ void softmax(DType dtype, const void* x, void* y, int64_t outer, int64_t n, int6
 void log_softmax(DType dtype, const void* x, void* y, int64_t outer, int64_t n, int64_t inner) {
   any_softmax(dtype, x, y, outer, n, inner, true);
 }
-void softmax_backward(DType dtype, const void* g, const void* y, void* dx, int64_t outer, int64_t n, int64_t inner) {
+void softmax_backward(DType dtype, const void* g, const void* y, void* dx, int64_t outer, int64_t n,
+                      int64_t inner) {
   any_softmax_backward(dtype, g, y, dx, outer, n, inner, false);
 }
 void log_softmax_backward(DType dtype, const void* g, const void* y, void* dx, int64_t outer, int64_t n,
@@ -222,12 +226,13 @@ void cross_entropy_rows(DType dtype, const void* logits, const int64_t* target, 
     const auto* x = static_cast<const T*>(logits);
     auto* to = static_cast<T*>(loss);
     const auto row = row_kernels<T>().cross_entropy;
-    if (rows > 0) for_rows(rows, classes, [&](int64_t r) { to[r] = row(x + r * classes, target[r], classes); });
+    if (rows > 0)
+      for_rows(rows, classes, [&](int64_t r) { to[r] = row(x + r * classes, target[r], classes); });
   });
 }
 
-void cross_entropy_rows_backward(DType dtype, const void* logits, const int64_t* target, const void* scale, void* dx,
-                                 int64_t rows, int64_t classes) {
+void cross_entropy_rows_backward(DType dtype, const void* logits, const int64_t* target, const void* scale,
+                                 void* dx, int64_t rows, int64_t classes) {
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     const auto* x = static_cast<const T*>(logits);
@@ -235,7 +240,8 @@ void cross_entropy_rows_backward(DType dtype, const void* logits, const int64_t*
     auto* to = static_cast<T*>(dx);
     const auto row = row_kernels<T>().cross_entropy_backward;
     if (rows > 0) {
-      for_rows(rows, classes, [&](int64_t r) { row(x + r * classes, target[r], by[r], to + r * classes, classes); });
+      for_rows(rows, classes,
+               [&](int64_t r) { row(x + r * classes, target[r], by[r], to + r * classes, classes); });
     }
   });
 }

@@ -13,7 +13,8 @@ void softmax(DType dtype, const void* x, void* y, int64_t outer, int64_t n, int6
 void log_softmax(DType dtype, const void* x, void* y, int64_t outer, int64_t n, int64_t inner);
 
 // y·(g − Σ g·y), with y the softmax.
-void softmax_backward(DType dtype, const void* g, const void* y, void* dx, int64_t outer, int64_t n, int64_t inner);
+void softmax_backward(DType dtype, const void* g, const void* y, void* dx, int64_t outer, int64_t n,
+                      int64_t inner);
 // g − e^y·Σ g, with y the log-softmax.
 void log_softmax_backward(DType dtype, const void* g, const void* y, void* dx, int64_t outer, int64_t n,
                           int64_t inner);
@@ -22,7 +23,7 @@ void log_softmax_backward(DType dtype, const void* g, const void* y, void* dx, i
 void cross_entropy_rows(DType dtype, const void* logits, const int64_t* target, void* loss, int64_t rows,
                         int64_t classes);
 // dx[r] = scale[r]·(softmax(logits[r]) − onehot(target[r])).
-void cross_entropy_rows_backward(DType dtype, const void* logits, const int64_t* target, const void* scale, void* dx,
-                                 int64_t rows, int64_t classes);
+void cross_entropy_rows_backward(DType dtype, const void* logits, const int64_t* target, const void* scale,
+                                 void* dx, int64_t rows, int64_t classes);
 
 }  // namespace tapegrad::kernels

@@ -170,14 +170,10 @@ constexpr auto kKernels = kernels(std::make_index_sequence<kScalars * kDTypes>{}
 template <class F>
 bool with_element(DType dtype, F f) {
   switch (dtype) {
-    case DType::float32:
-      return f(static_cast<Element<DType::float32>*>(nullptr));
-    case DType::float64:
-      return f(static_cast<Element<DType::float64>*>(nullptr));
-    case DType::int64:
-      return f(static_cast<Element<DType::int64>*>(nullptr));
-    case DType::boolean:
-      return f(static_cast<Element<DType::boolean>*>(nullptr));
+    case DType::float32: return f(static_cast<Element<DType::float32>*>(nullptr));
+    case DType::float64: return f(static_cast<Element<DType::float64>*>(nullptr));
+    case DType::int64: return f(static_cast<Element<DType::int64>*>(nullptr));
+    case DType::boolean: return f(static_cast<Element<DType::boolean>*>(nullptr));
   }
   return false;
 }

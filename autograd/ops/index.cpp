@@ -19,8 +19,8 @@ struct DimOption {
 
 void check_index(const Call& call, int i) {
   if (call.dtype(i) != DType::int64) {
-    call.dtype_error(fmt::format("expected {} to be int64, given {}", call.op().operands[static_cast<size_t>(i)],
-                                 name(call.dtype(i))));
+    call.dtype_error(fmt::format("expected {} to be int64, given {}",
+                                 call.op().operands[static_cast<size_t>(i)], name(call.dtype(i))));
   }
 }
 
@@ -90,7 +90,9 @@ struct IndexSelect {
 
 struct IndexAdd {
   using Options = DimOption;
-  static constexpr std::string_view name = "index_add", doc = "x with the slices of src added where index says; duplicates add up";
+  static constexpr std::string_view name = "index_add",
+                                    doc =
+                                        "x with the slices of src added where index says; duplicates add up";
   static constexpr std::string_view operands[] = {"x", "index", "src"};
   static void shape(Call& call) {
     check_index(call, 1);
@@ -101,7 +103,8 @@ struct IndexAdd {
     Shape expected = x;
     const int dim = resolve_dim(call, call.options<Options>().dim);
     if (x.rank() > 0) expected[dim] = call.numel(1);
-    if (!(call.shape(2) == expected)) call.shape_error(fmt::format("expected src [{}]", fmt::join(expected, ", ")));
+    if (!(call.shape(2) == expected))
+      call.shape_error(fmt::format("expected src [{}]", fmt::join(expected, ", ")));
     call.output(call.dtype(0), x);
   }
   static void forward(Call& call) {
@@ -172,7 +175,8 @@ void check_gather(const Call& call, int dim) {
   if (index.rank() != x.rank()) call.shape_error("expected index of x's rank");
   for (int d = 0; d < x.rank(); ++d) {
     if (d != dim && index[d] > x[d]) {
-      call.shape_error(fmt::format("index is larger than x along dimension {}: {} and {}", d, index[d], x[d]));
+      call.shape_error(
+          fmt::format("index is larger than x along dimension {}: {} and {}", d, index[d], x[d]));
     }
   }
 }
@@ -222,7 +226,8 @@ struct Gather {
 
 struct ScatterAdd {
   using Options = DimOption;
-  static constexpr std::string_view name = "scatter_add", doc = "x with src added where index says; duplicates add up in order";
+  static constexpr std::string_view name = "scatter_add",
+                                    doc = "x with src added where index says; duplicates add up in order";
   static constexpr std::string_view operands[] = {"x", "index", "src"};
   static void shape(Call& call) {
     check_gather(call, resolve_dim(call, call.options<Options>().dim));
@@ -250,7 +255,8 @@ struct ScatterAdd {
   }
   static void samples(Samples& s) {
     if (s.benchmark()) {
-      return s.add({s.normal({512, 1000}), s.integers({512, 1000}, 0, 1000), s.normal({512, 1000})}, Options{1});
+      return s.add({s.normal({512, 1000}), s.integers({512, 1000}, 0, 1000), s.normal({512, 1000})},
+                   Options{1});
     }
     s.add({s.normal({}), zeros({}, int64), s.normal({})}, Options{0});
     s.add({s.normal({5}), tensor({4, 0, 4}), s.normal({3})}, Options{0});

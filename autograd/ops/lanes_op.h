@@ -69,7 +69,8 @@ struct LaneBackward : PointwiseParts {
         const Tensor dy = detail::evaluate_backward<F, J>(one, x[K]..., y);
         return detail::closed_form<F, I>(D(x[K], one, K == J)..., D(y, dy));
       }
-    }(std::make_index_sequence<Count>{});
+    }
+    (std::make_index_sequence<Count>{});
     if (slope.active) vjp.add(J + 1, detail::pole_mul(mul(vjp.g(), vjp.input(0)), slope.d));
   }
 
@@ -81,16 +82,15 @@ struct LaneBackward : PointwiseParts {
       vjp.add(0, apply(vjp.op(), std::span<const Arg>(inputs, kOperands)));
     }
     if constexpr (!detail::is_linear<F>) {
-      [&]<size_t... K>(std::index_sequence<K...>) {
-        (add_bend<static_cast<int>(K)>(vjp), ...);
-      }(std::make_index_sequence<kReadsX ? Count : 1>{});
+      [&]<size_t... K>(std::index_sequence<K...>) { (add_bend<static_cast<int>(K)>(vjp), ...); }
+      (std::make_index_sequence < kReadsX ? Count : 1 > {});
     }
   }
   static void samples(Samples& s) { detail::backward_samples(s, op<P>, Count, kReads); }
 };
 
-// The forward op with formula F, its lane and the lanes of its derivatives by each operand. Derived adds doc, flags
-// and domain.
+// The forward op with formula F, its lane and the lanes of its derivatives by each operand. Derived adds doc,
+// flags and domain.
 template <class Derived, class F, Lane Forward, Lane... Backward>
 struct LaneOp : PointwiseParts {
   static constexpr int kCount = sizeof...(Backward);
@@ -115,9 +115,8 @@ struct LaneOp : PointwiseParts {
     vjp.add(I, apply(op<BackwardOp<I>>, std::span<const Arg>(inputs, count)));
   }
   static void vjp(Vjp& vjp) {
-    [&]<size_t... K>(std::index_sequence<K...>) {
-      (add<static_cast<int>(K)>(vjp), ...);
-    }(std::make_index_sequence<kCount>{});
+    [&]<size_t... K>(std::index_sequence<K...>) { (add<static_cast<int>(K)>(vjp), ...); }
+    (std::make_index_sequence<kCount>{});
   }
   static void samples(Samples& s) { detail::pointwise_samples(s, kCount, detail::domain_of<Derived>()); }
 };

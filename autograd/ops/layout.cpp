@@ -23,7 +23,8 @@ struct Reshape {
     Dims shape;
     static void fields(auto& self, auto&& f) { f("shape", self.shape); }
   };
-  static constexpr std::string_view name = "reshape", doc = "the same elements in another shape; one size may be −1";
+  static constexpr std::string_view name = "reshape",
+                                    doc = "the same elements in another shape; one size may be −1";
   static constexpr std::string_view operands[] = {"x"};
   static constexpr bool is_view = true;
   static void shape(Call& call) {
@@ -112,7 +113,8 @@ struct Permute {
   static void vjp(Vjp& v) {
     const Dims& dims = v.options<Options>().dims;
     Dims inverse = dims;
-    for (int i = 0; i < dims.size(); ++i) inverse[static_cast<int>(dims[i] < 0 ? dims[i] + dims.size() : dims[i])] = i;
+    for (int i = 0; i < dims.size(); ++i)
+      inverse[static_cast<int>(dims[i] < 0 ? dims[i] + dims.size() : dims[i])] = i;
     v.add(0, permute(v.g(), inverse));
   }
   static void samples(Samples& s) {
@@ -220,8 +222,8 @@ struct Slice {
     const int64_t strides[] = {a.n * a.inner, r.step * a.inner, 1};
     const int64_t sizes[] = {a.outer, r.count, a.inner};
     const size_t size = element_size(call.dtype(0));
-    kernels::copy_strided(size, call.data<char>(0) + r.start * a.inner * static_cast<int64_t>(size), strides, sizes,
-                          call.out_data());
+    kernels::copy_strided(size, call.data<char>(0) + r.start * a.inner * static_cast<int64_t>(size), strides,
+                          sizes, call.out_data());
   }
   static Cost cost(const Call& call) { return copy_cost(call); }
   static void vjp(Vjp& v);
@@ -255,7 +257,8 @@ struct SliceBackward {
     Shape expected = o.shape;
     const int dim = call.dim(o.slice.dim, o.shape.rank());
     expected[dim] = Slice::range(o.slice, o.shape[dim]).count;
-    if (!(expected == call.shape(0))) call.shape_error(fmt::format("expected g [{}]", fmt::join(expected, ", ")));
+    if (!(expected == call.shape(0)))
+      call.shape_error(fmt::format("expected g [{}]", fmt::join(expected, ", ")));
     call.output(call.dtype(0), o.shape);
   }
   static void forward(Call& call) {
@@ -268,7 +271,8 @@ struct SliceBackward {
     const char* from = call.data<char>(0);
     for (int64_t i = 0; i < a.outer; ++i) {
       for (int64_t j = 0; j < r.count; ++j, from += row) {
-        std::memcpy(call.out_data<char>() + static_cast<size_t>(i * a.n + r.start + j * r.step) * row, from, row);
+        std::memcpy(call.out_data<char>() + static_cast<size_t>(i * a.n + r.start + j * r.step) * row, from,
+                    row);
       }
     }
   }
@@ -307,7 +311,8 @@ struct Cat {
       const Shape x = call.shape(i);
       if (x.rank() != y.rank()) call.shape_error(fmt::format("ranks differ: {} and {}", y.rank(), x.rank()));
       for (int d = 0; d < y.rank(); ++d) {
-        if (d != dim && x[d] != y[d]) call.shape_error(fmt::format("sizes differ along dimension {}: {} and {}", d, y[d], x[d]));
+        if (d != dim && x[d] != y[d])
+          call.shape_error(fmt::format("sizes differ along dimension {}: {} and {}", d, y[d], x[d]));
       }
       y[dim] += x[dim];
     }
@@ -373,9 +378,14 @@ Shape shape_of(const Arg& x) {
 Tensor reshape(const Arg& x, const Dims& shape) {
   return apply(op<ops::Reshape>, {x}, ops::Reshape::Options{shape});
 }
-Tensor permute(const Arg& x, const Dims& dims) { return apply(op<ops::Permute>, {x}, ops::Permute::Options{dims}); }
-Tensor expand(const Arg& x, const Shape& shape) { return apply(op<ops::Expand>, {x}, ops::Expand::Options{shape}); }
-Tensor slice(const Arg& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) {
+Tensor permute(const Arg& x, const Dims& dims) {
+  return apply(op<ops::Permute>, {x}, ops::Permute::Options{dims});
+}
+Tensor expand(const Arg& x, const Shape& shape) {
+  return apply(op<ops::Expand>, {x}, ops::Expand::Options{shape});
+}
+Tensor slice(const Arg& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
+             int64_t step) {
   return apply(op<ops::Slice>, {x}, ops::Slice::Options{dim, start, end, step});
 }
 Tensor transpose(const Arg& x, int64_t dim0, int64_t dim1) {
@@ -383,7 +393,9 @@ Tensor transpose(const Arg& x, int64_t dim0, int64_t dim1) {
   Dims dims;
   for (int d = 0; d < rank; ++d) dims.push_back(d);
   auto at = [&](int64_t dim) {
-    if (dim < -rank || dim >= rank) raise<IndexError>("[transpose] dimension {} is out of range for rank {}{}", dim, rank, location(x.where()));
+    if (dim < -rank || dim >= rank)
+      raise<IndexError>("[transpose] dimension {} is out of range for rank {}{}", dim, rank,
+                        location(x.where()));
     return static_cast<int>(dim < 0 ? dim + rank : dim);
   };
   std::swap(dims[at(dim0)], dims[at(dim1)]);
@@ -397,7 +409,8 @@ Tensor select(const Arg& x, int64_t dim, int64_t index) {
   }
   const int at = static_cast<int>(dim < 0 ? dim + rank : dim);
   if (index < -shape[at] || index >= shape[at]) {
-    raise<IndexError>("[select] index {} is out of range for size {}{}", index, shape[at], location(x.where()));
+    raise<IndexError>("[select] index {} is out of range for size {}{}", index, shape[at],
+                      location(x.where()));
   }
   const int64_t start = index < 0 ? index + shape[at] : index;
   Dims rest = shape;

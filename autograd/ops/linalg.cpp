@@ -22,7 +22,8 @@ struct Matmul {
     }
   };
   static constexpr std::string_view name = "matmul",
-                                    doc = "matrix product over the last two dims, broadcasting the ones before";
+                                    doc =
+                                        "matrix product over the last two dims, broadcasting the ones before";
   static constexpr std::string_view operands[] = {"a", "b"};
 
   // The operands as matrices: rows × inner, inner × columns, and the batch dims before them.
@@ -48,13 +49,14 @@ struct Matmul {
   static void shape(Call& call) {
     call.require_same_dtype(0, 1);
     call.require_floating(0);
-    if (call.rank(0) == 0 || call.rank(1) == 0) call.shape_error("expected at least one dimension on either side");
+    if (call.rank(0) == 0 || call.rank(1) == 0)
+      call.shape_error("expected at least one dimension on either side");
     Plan p = plan(call.shape(0), call.shape(1), call.options<Options>());
     if (p.k != p.k_b) call.shape_error(fmt::format("inner dimensions differ: {} and {}", p.k, p.k_b));
     int axis = 0;
     if (!broadcast(p.batch_a, p.batch_b, p.batch, axis)) {
-      call.shape_error(fmt::format("batch dimensions do not broadcast: [{}] and [{}]", fmt::join(p.batch_a, ", "),
-                                   fmt::join(p.batch_b, ", ")));
+      call.shape_error(fmt::format("batch dimensions do not broadcast: [{}] and [{}]",
+                                   fmt::join(p.batch_a, ", "), fmt::join(p.batch_b, ", ")));
     }
     Dims result = p.batch;
     if (!p.vector_a) result.push_back(p.m);
@@ -81,7 +83,9 @@ struct Matmul {
       g.m *= g.batch;
       g.batch = 1;
     }
-    if (uniform) return kernels::gemm(call.dtype(0), g, call.data<void>(0), call.data<void>(1), nullptr, call.out_data());
+    if (uniform)
+      return kernels::gemm(call.dtype(0), g, call.data<void>(0), call.data<void>(1), nullptr,
+                           call.out_data());
     // Batch dims repeated in the middle: one product at a time.
     const Dims step_a = broadcast_strides(p.batch_a, batch);
     const Dims step_b = broadcast_strides(p.batch_b, batch);
@@ -110,7 +114,8 @@ struct Matmul {
     const Shape a = v.shape(0);
     const Shape b = v.shape(1);
     Tensor g = v.g();
-    // With both operands and g as matrices, the four rules of ABᵀ and AᵀB hold; vectors get their dim of 1 back.
+    // With both operands and g as matrices, the four rules of ABᵀ and AᵀB hold; vectors get their dim of 1
+    // back.
     Dims g_shape = g.shape();
     if (b.rank() == 1) g_shape.push_back(1);
     if (a.rank() == 1) g_shape.insert(g_shape.size() - 1, 1);
@@ -160,7 +165,8 @@ struct Matmul {
 };
 
 struct Linear {
-  static constexpr std::string_view name = "linear", doc = "x·weightᵀ + bias: [..., in], [out, in], [out] → [..., out]";
+  static constexpr std::string_view name = "linear",
+                                    doc = "x·weightᵀ + bias: [..., in], [out, in], [out] → [..., out]";
   static constexpr std::string_view operands[] = {"x", "weight", "bias"};
   static constexpr int min_inputs = 2;
 
@@ -224,12 +230,14 @@ int64_t rows_of(const detail::Body& body) {
 
 // linear's gradients as ops of their own: any leading dims are rows, without a reshape.
 struct LinearBackwardInput {
-  static constexpr std::string_view name = "linear_backward_input", doc = "g·weight: [..., out], [out, in] → [..., in]";
+  static constexpr std::string_view name = "linear_backward_input",
+                                    doc = "g·weight: [..., out], [out, in] → [..., in]";
   static constexpr std::string_view operands[] = {"g", "weight"};
   static void shape(Call& call) {
     call.require_same_dtype(0, 1);
     call.require_floating(0);
-    if (call.rank(0) == 0 || call.rank(1) != 2) call.shape_error("expected g [..., out] and weight [out, in]");
+    if (call.rank(0) == 0 || call.rank(1) != 2)
+      call.shape_error("expected g [..., out] and weight [out, in]");
     const int64_t* weight = call.in(1).dims();
     const int64_t* g = call.in(0).dims();
     const auto rank = static_cast<size_t>(call.rank(0));
@@ -263,7 +271,8 @@ struct LinearBackwardInput {
 };
 
 struct LinearBackwardWeight {
-  static constexpr std::string_view name = "linear_backward_weight", doc = "Σ g·xᵀ over rows: [..., out], [..., in] → [out, in]";
+  static constexpr std::string_view name = "linear_backward_weight",
+                                    doc = "Σ g·xᵀ over rows: [..., out], [..., in] → [out, in]";
   static constexpr std::string_view operands[] = {"g", "x"};
   static void shape(Call& call) {
     call.require_same_dtype(0, 1);
@@ -322,7 +331,8 @@ void Linear::vjp(Vjp& v) {
 }  // namespace
 
 std::span<const Op* const> linalg() {
-  static constexpr const Op* kOps[] = {&op<Matmul>, &op<Linear>, &op<LinearBackwardInput>, &op<LinearBackwardWeight>};
+  static constexpr const Op* kOps[] = {&op<Matmul>, &op<Linear>, &op<LinearBackwardInput>,
+                                       &op<LinearBackwardWeight>};
   return kOps;
 }
 
@@ -331,6 +341,8 @@ std::span<const Op* const> linalg() {
 Tensor matmul(const Arg& a, const Arg& b, bool transpose_a, bool transpose_b) {
   return apply(op<ops::Matmul>, {a, b}, ops::Matmul::Options{transpose_a, transpose_b});
 }
-Tensor linear(const Arg& x, const Arg& weight, const Arg& bias) { return apply(op<ops::Linear>, {x, weight, bias}); }
+Tensor linear(const Arg& x, const Arg& weight, const Arg& bias) {
+  return apply(op<ops::Linear>, {x, weight, bias});
+}
 
 }  // namespace tapegrad

@@ -22,7 +22,8 @@ void join(Reduction reduction, DType dtype, const void* from, void* to, int64_t 
   all.rank_reduced = 1;
   all.reduced[0] = n;
   all.reduced_stride[0] = 1;
-  kernels::reduce(reduction == Reduction::mean ? kernels::Reduce::mean : kernels::Reduce::sum, dtype, all, from, to);
+  kernels::reduce(reduction == Reduction::mean ? kernels::Reduce::mean : kernels::Reduce::sum, dtype, all,
+                  from, to);
 }
 
 // g of the joined loss, as the g of each element.
@@ -35,7 +36,8 @@ Tensor spread(const Vjp& v, Reduction reduction, const Shape& elements) {
 
 struct MseLoss {
   using Options = LossOptions;
-  static constexpr std::string_view name = "mse_loss", doc = "(input − target)², joined; the difference is kept for the sweep";
+  static constexpr std::string_view name = "mse_loss",
+                                    doc = "(input − target)², joined; the difference is kept for the sweep";
   static constexpr std::string_view operands[] = {"input", "target"};
   static void shape(Call& call) {
     call.require_floating(0);
@@ -65,7 +67,8 @@ struct MseLoss {
   static PointwiseKernel find_kernel(bool square, DType dtype) {
     static const PointwiseKernel kKernels[2][2] = {
         {detail::pointwise_kernel("sub", DType::float32), detail::pointwise_kernel("sub", DType::float64)},
-        {detail::pointwise_kernel("square", DType::float32), detail::pointwise_kernel("square", DType::float64)}};
+        {detail::pointwise_kernel("square", DType::float32),
+         detail::pointwise_kernel("square", DType::float64)}};
     return kKernels[square][dtype == DType::float64];
   }
   static Cost cost(const Call& call) {
@@ -75,7 +78,8 @@ struct MseLoss {
     Tensor d;
     if (v.has_g(0)) {
       const Reduction reduction = v.options<Options>().reduction;
-      const double factor = reduction == Reduction::mean ? 2.0 / static_cast<double>(v.shape(0).numel()) : 2.0;
+      const double factor =
+          reduction == Reduction::mean ? 2.0 / static_cast<double>(v.shape(0).numel()) : 2.0;
       d = mul(mul(v.g(0), factor), v.output(1));
     }
     if (v.has_g(1)) d = d.defined() ? add(d, v.g(1)) : v.g(1);
@@ -85,7 +89,8 @@ struct MseLoss {
   static void samples(Samples& s) {
     if (s.benchmark()) return s.add({s.normal({1 << 20}), s.normal({1 << 20})}, Options{});
     for (const Shape& shape : {Shape{}, Shape{1}, Shape{3, 4}}) {
-      for (Reduction r : {Reduction::mean, Reduction::sum, Reduction::none}) s.add({s.normal(shape), s.normal(shape)}, Options{r});
+      for (Reduction r : {Reduction::mean, Reduction::sum, Reduction::none})
+        s.add({s.normal(shape), s.normal(shape)}, Options{r});
     }
     s.add({s.normal({0, 3}), s.normal({0, 3})}, Options{Reduction::sum});
     s.add_error("one shape", {s.normal({3}), s.normal({3, 1})}, Options{});
@@ -99,9 +104,11 @@ int64_t classes(const Call& call, int i) { return call.in(i).dims()[call.rank(i)
 
 void check_cross_entropy(const Call& call, int logits, int target) {
   call.require_floating(logits);
-  if (call.rank(logits) != 1 && call.rank(logits) != 2) call.shape_error("expected logits [classes] or [n, classes]");
+  if (call.rank(logits) != 1 && call.rank(logits) != 2)
+    call.shape_error("expected logits [classes] or [n, classes]");
   if (call.dtype(target) != DType::int64) {
-    call.dtype_error(fmt::format("expected target to be class indices, int64; given {}", name(call.dtype(target))));
+    call.dtype_error(
+        fmt::format("expected target to be class indices, int64; given {}", name(call.dtype(target))));
   }
   if (call.rank(target) != call.rank(logits) - 1 || call.numel(target) != rows(call, logits)) {
     call.shape_error("expected one target for each row of logits");
@@ -119,7 +126,8 @@ void check_targets(const Call& call, int logits, int target) {
 
 // g is per row here: the reduction is spread over the rows before.
 struct CrossEntropyBackward {
-  static constexpr std::string_view name = "cross_entropy_backward", doc = "g·(softmax − onehot) for each row";
+  static constexpr std::string_view name = "cross_entropy_backward",
+                                    doc = "g·(softmax − onehot) for each row";
   static constexpr std::string_view operands[] = {"g", "logits", "target"};
   static void shape(Call& call) {
     check_cross_entropy(call, 1, 2);
@@ -129,8 +137,9 @@ struct CrossEntropyBackward {
   }
   static void forward(Call& call) {
     check_targets(call, 1, 2);
-    kernels::cross_entropy_rows_backward(call.dtype(1), call.data<void>(1), call.data<int64_t>(2), call.data<void>(0),
-                                         call.out_data(), rows(call, 1), classes(call, 1));
+    kernels::cross_entropy_rows_backward(call.dtype(1), call.data<void>(1), call.data<int64_t>(2),
+                                         call.data<void>(0), call.out_data(), rows(call, 1),
+                                         classes(call, 1));
   }
   static Cost cost(const Call& call) {
     return {5.0 * static_cast<double>(call.numel(1)), 2.0 * static_cast<double>(call.in(1).bytes())};
@@ -160,7 +169,8 @@ struct CrossEntropyBackward {
 struct CrossEntropy {
   using Options = LossOptions;
   static constexpr std::string_view name = "cross_entropy",
-                                    doc = "ln Σ e^x − x[target] for each row, joined; the rows are kept beside";
+                                    doc =
+                                        "ln Σ e^x − x[target] for each row, joined; the rows are kept beside";
   static constexpr std::string_view operands[] = {"logits", "target"};
   static void shape(Call& call) {
     check_cross_entropy(call, 0, 1);

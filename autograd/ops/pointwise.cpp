@@ -106,12 +106,14 @@ struct PoleMul : PointwiseParts {
 
 // ---- functions with a formula, a lane and the lanes of their derivatives ----
 
-struct Maximum : LaneOp<Maximum, formula::Maximum, Lane::maximum, Lane::maximum_backward_a, Lane::maximum_backward_b> {
+struct Maximum
+    : LaneOp<Maximum, formula::Maximum, Lane::maximum, Lane::maximum_backward_a, Lane::maximum_backward_b> {
   static constexpr std::string_view doc = "y = max(a, b); NaN wins; a tie gives each side half the gradient";
   static constexpr auto kernels = lanes<Lane::maximum>(kernels::scalar_kernel(Scalar::maximum, DType::int64));
   static constexpr Flags flags = {.kinks = true};
 };
-struct Minimum : LaneOp<Minimum, formula::Minimum, Lane::minimum, Lane::minimum_backward_a, Lane::minimum_backward_b> {
+struct Minimum
+    : LaneOp<Minimum, formula::Minimum, Lane::minimum, Lane::minimum_backward_a, Lane::minimum_backward_b> {
   static constexpr std::string_view doc = "y = min(a, b); NaN wins; a tie gives each side half the gradient";
   static constexpr auto kernels = lanes<Lane::minimum>(kernels::scalar_kernel(Scalar::minimum, DType::int64));
   static constexpr Flags flags = {.kinks = true};
@@ -171,7 +173,8 @@ struct Sign : PointwiseParts {
 // ---- choice and comparison ----
 
 struct Where : PointwiseParts {
-  static constexpr std::string_view name = "where", doc = "y = condition ? a : b; the other side has no influence";
+  static constexpr std::string_view name = "where",
+                                    doc = "y = condition ? a : b; the other side has no influence";
   static constexpr std::string_view operands[] = {"condition", "a", "b"};
   static constexpr auto kernels = comparison(Scalar::where);
   static constexpr int first_value = 1;
@@ -230,14 +233,16 @@ struct Cast {
   static void shape(Call& call) { call.output(call.options<Options>().dtype, call.shape(0)); }
   static void forward(Call& call) {
     if (!kernels::cast(call.dtype(0), call.data<void>(0), call.out().dtype, call.out_data(), call.numel(0))) {
-      call.argument_error(fmt::format("a value is NaN or outside the range of {}", tapegrad::name(call.out().dtype)));
+      call.argument_error(
+          fmt::format("a value is NaN or outside the range of {}", tapegrad::name(call.out().dtype)));
     }
   }
   static Cost cost(const Call& call) { return detail::pointwise_cost(call); }
   static void vjp(Vjp& v) { v.add(0, cast(v.g(), v.dtype(0))); }
   static void samples(Samples& s) {
     if (s.benchmark()) return s.add({s.normal({1 << 20})}, Options{DType::float64});
-    for (const Shape& shape : {Shape{}, Shape{3, 4}, Shape{0, 2}}) s.add({s.normal(shape)}, Options{DType::float64});
+    for (const Shape& shape : {Shape{}, Shape{3, 4}, Shape{0, 2}})
+      s.add({s.normal(shape)}, Options{DType::float64});
     s.add({tensor({1, 2, 3})}, Options{s.dtype()});
     s.add_error("outside the range", {s.values({1e30})}, Options{DType::int64});
   }
@@ -245,6 +250,7 @@ struct Cast {
 
 }  // namespace
 
+// clang-format off
 std::span<const Op* const> pointwise() {
   static constexpr const Op* kOps[] = {
       &op<Add>, &op<Sub>,    &op<Mul>,  &op<Div>,  &op<Neg>,     &op<MulAdd>, &op<Maximum>, &op<Minimum>, &op<Pow>,
@@ -263,6 +269,7 @@ std::span<const Op* const> pointwise_backward() {
       &op<Sigmoid::BackwardOp<0>>, &op<Relu::BackwardOp<0>>};
   return kOps;
 }
+// clang-format on
 
 }  // namespace ops
 
@@ -283,7 +290,9 @@ Tensor lt(const Arg& a, const Arg& b) { return apply(op<ops::Lt>, {a, b}); }
 Tensor le(const Arg& a, const Arg& b) { return apply(op<ops::Le>, {a, b}); }
 Tensor gt(const Arg& a, const Arg& b) { return apply(op<ops::Gt>, {a, b}); }
 Tensor ge(const Arg& a, const Arg& b) { return apply(op<ops::Ge>, {a, b}); }
-Tensor where(const Arg& condition, const Arg& a, const Arg& b) { return apply(op<ops::Where>, {condition, a, b}); }
+Tensor where(const Arg& condition, const Arg& a, const Arg& b) {
+  return apply(op<ops::Where>, {condition, a, b});
+}
 Tensor mul_add(const Arg& a, const Arg& b, const Arg& c) { return apply(op<ops::MulAdd>, {a, b, c}); }
 Tensor neg(const Arg& x) { return apply(op<ops::Neg>, {x}); }
 Tensor abs(const Arg& x) { return apply(op<ops::Abs>, {x}); }

@@ -112,7 +112,8 @@ struct Mean : Reducing<kernels::Reduce::mean, true, false> {
 };
 
 struct Amax : Reducing<kernels::Reduce::amax, false, false> {
-  static constexpr std::string_view name = "amax", doc = "largest over dim; NaN wins; ties share the gradient evenly";
+  static constexpr std::string_view name = "amax",
+                                    doc = "largest over dim; NaN wins; ties share the gradient evenly";
   static constexpr Flags flags = {.kinks = true};
   static void vjp(Vjp& v) {
     const Shape x = v.shape(0);
@@ -127,12 +128,14 @@ struct Amax : Reducing<kernels::Reduce::amax, false, false> {
 };
 
 struct LogSumExp : Reducing<kernels::Reduce::logsumexp, true, false> {
-  static constexpr std::string_view name = "logsumexp", doc = "ln Σ e^x over dim, shifted by the largest; −inf for no elements";
+  static constexpr std::string_view name = "logsumexp",
+                                    doc = "ln Σ e^x over dim, shifted by the largest; −inf for no elements";
   static void vjp(Vjp& v) {
     const Shape x = v.shape(0);
     const auto& dim = v.options<Options>().dim;
     if (x.numel() == 0) return v.add(0, zeros(x, v.dtype(0)));
-    // The softmax, and not exp(x − y): that gives 1 + 1 at (1e50, 1e50). Where all are −inf the gradient is 0.
+    // The softmax, and not exp(x − y): that gives 1 + 1 at (1e50, 1e50). Where all are −inf the gradient is
+    // 0.
     const Tensor y = unreduce(v.output(), x, dim);
     v.add(0, mul(unreduce(v.g(), x, dim), softmax_over(v.input_tensor(0), y, dim)));
   }
@@ -191,7 +194,8 @@ void shape_along(Call& call, bool with_values) {
   const Shape x = call.shape(0);
   const int dim = resolve_dim(call, options.dim);
   const Shape y = x.rank() == 0 ? x : reduced_shape(x, {dim}, options.keepdim);
-  if (x.rank() > 0 && x[dim] == 0 && y.numel() > 0) call.shape_error("no identity: the largest of no elements");
+  if (x.rank() > 0 && x[dim] == 0 && y.numel() > 0)
+    call.shape_error("no identity: the largest of no elements");
   if (with_values) call.output(call.dtype(0), y);
   call.output(DType::int64, y);
 }
@@ -209,19 +213,21 @@ void samples_along(Samples& s) {
 
 struct Max {
   using Options = DimOptions;
-  static constexpr std::string_view name = "max",
-                                    doc = "largest along dim and the index of its first occurrence, which gets the gradient";
+  static constexpr std::string_view
+      name = "max",
+      doc = "largest along dim and the index of its first occurrence, which gets the gradient";
   static constexpr std::string_view operands[] = {"x"};
   static constexpr Flags flags = {.kinks = true};
   static void shape(Call& call) { shape_along(call, true); }
   static void forward(Call& call) {
     if (call.numel(0) == 0) return;
     const Along a = along(call.shape(0), resolve_dim(call, call.options<Options>().dim));
-    kernels::max_with_index(call.dtype(0), call.data<void>(0), call.out_data(0), call.out_data<int64_t>(1), a.outer,
-                            a.n, a.inner);
+    kernels::max_with_index(call.dtype(0), call.data<void>(0), call.out_data(0), call.out_data<int64_t>(1),
+                            a.outer, a.n, a.inner);
   }
   static Cost cost(const Call& call) {
-    return {static_cast<double>(call.numel(0)), static_cast<double>(call.in(0).bytes() + 2 * call.out().bytes())};
+    return {static_cast<double>(call.numel(0)),
+            static_cast<double>(call.in(0).bytes() + 2 * call.out().bytes())};
   }
   static void vjp(Vjp& v) {
     if (!v.has_g(0)) return;
@@ -240,15 +246,16 @@ struct Max {
 
 struct Argmax {
   using Options = DimOptions;
-  static constexpr std::string_view name = "argmax", doc = "index of the first largest along dim; the first NaN wins";
+  static constexpr std::string_view name = "argmax",
+                                    doc = "index of the first largest along dim; the first NaN wins";
   static constexpr std::string_view operands[] = {"x"};
   static constexpr Flags flags = {.jump = true, .non_differentiable = "its result is an index"};
   static void shape(Call& call) { shape_along(call, false); }
   static void forward(Call& call) {
     if (call.numel(0) == 0) return;
     const Along a = along(call.shape(0), resolve_dim(call, call.options<Options>().dim));
-    kernels::max_with_index(call.dtype(0), call.data<void>(0), nullptr, call.out_data<int64_t>(0), a.outer, a.n,
-                            a.inner);
+    kernels::max_with_index(call.dtype(0), call.data<void>(0), nullptr, call.out_data<int64_t>(0), a.outer,
+                            a.n, a.inner);
   }
   static Cost cost(const Call& call) { return Max::cost(call); }
   static void samples(Samples& s) { samples_along(s); }
@@ -259,7 +266,8 @@ struct SumToSize {
     Shape size;
     static void fields(auto& self, auto&& f) { f("size", self.size); }
   };
-  static constexpr std::string_view name = "sum_to_size", doc = "x summed over the dims along which size was broadcast";
+  static constexpr std::string_view name = "sum_to_size",
+                                    doc = "x summed over the dims along which size was broadcast";
   static constexpr std::string_view operands[] = {"x"};
   static Dims summed(const Shape& x, const Shape& size) {
     Dims dims;

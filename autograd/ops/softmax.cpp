@@ -60,7 +60,8 @@ struct Softmax : AlongDim {
 };
 
 struct LogSoftmax : AlongDim {
-  static constexpr std::string_view name = "log_softmax", doc = "x − ln Σ e^x along dim, shifted by the largest";
+  static constexpr std::string_view name = "log_softmax",
+                                    doc = "x − ln Σ e^x along dim, shifted by the largest";
   static constexpr std::string_view operands[] = {"x"};
   static void forward(Call& call) {
     const Along a = dims(call);
@@ -85,8 +86,8 @@ struct SoftmaxBackward : AlongDim {
   static constexpr std::string_view operands[] = {"g", "y"};
   static void forward(Call& call) {
     const Along a = dims(call);
-    kernels::softmax_backward(call.dtype(0), call.data<void>(0), call.data<void>(1), call.out_data(), a.outer, a.n,
-                              a.inner);
+    kernels::softmax_backward(call.dtype(0), call.data<void>(0), call.data<void>(1), call.out_data(), a.outer,
+                              a.n, a.inner);
   }
   static void vjp(Vjp& v) {
     const Tensor& c = v.g();
@@ -107,8 +108,8 @@ struct LogSoftmaxBackward : AlongDim {
   static constexpr std::string_view operands[] = {"g", "y"};
   static void forward(Call& call) {
     const Along a = dims(call);
-    kernels::log_softmax_backward(call.dtype(0), call.data<void>(0), call.data<void>(1), call.out_data(), a.outer, a.n,
-                                  a.inner);
+    kernels::log_softmax_backward(call.dtype(0), call.data<void>(0), call.data<void>(1), call.out_data(),
+                                  a.outer, a.n, a.inner);
   }
   static void vjp(Vjp& v) {
     const Tensor& c = v.g();
@@ -125,7 +126,8 @@ const Op& backward_of(bool logarithm) { return logarithm ? op<LogSoftmaxBackward
 }  // namespace
 
 std::span<const Op* const> softmax() {
-  static constexpr const Op* kOps[] = {&op<Softmax>, &op<LogSoftmax>, &op<SoftmaxBackward>, &op<LogSoftmaxBackward>};
+  static constexpr const Op* kOps[] = {&op<Softmax>, &op<LogSoftmax>, &op<SoftmaxBackward>,
+                                       &op<LogSoftmaxBackward>};
   return kOps;
 }
 

@@ -20,14 +20,17 @@ struct Dropout {
     double p = 0.5;
     static void fields(auto& self, auto&& f) { f("p", self.p); }
   };
-  static constexpr std::string_view name = "dropout", doc = "x/(1−p) with probability 1−p, else 0; drawn from state [seed, counter]";
+  static constexpr std::string_view
+      name = "dropout",
+      doc = "x/(1−p) with probability 1−p, else 0; drawn from state [seed, counter]";
   static constexpr std::string_view operands[] = {"x", "state"};
   static constexpr Flags flags = {.random = true};
   static void shape(Call& call) {
     call.require_floating(0);
     const double p = call.options<Options>().p;
     if (!(p >= 0 && p <= 1)) call.argument_error(fmt::format("p must be in [0, 1], given {}", p));
-    if (call.dtype(1) != DType::int64 || call.numel(1) != 2) call.shape_error("expected state to be int64[2]: seed, counter");
+    if (call.dtype(1) != DType::int64 || call.numel(1) != 2)
+      call.shape_error("expected state to be int64[2]: seed, counter");
     call.output(call.dtype(0), call.shape(0));
   }
   template <class E>
@@ -40,8 +43,8 @@ struct Dropout {
     // 32 bits decide an element; four elements to a draw.
     const double threshold = p * 4294967296.0;
     for (int64_t i = 0; i < call.numel(0); i += 4) {
-      const detail::Philox draw = detail::philox(static_cast<uint64_t>(state[0]), static_cast<uint64_t>(i / 4),
-                                                 static_cast<uint64_t>(state[1]));
+      const detail::Philox draw = detail::philox(
+          static_cast<uint64_t>(state[0]), static_cast<uint64_t>(i / 4), static_cast<uint64_t>(state[1]));
       for (int64_t j = i; j < std::min(i + 4, call.numel(0)); ++j) {
         const uint64_t word = draw.word[(j - i) / 2] >> (32 * ((j - i) % 2)) & 0xFFFFFFFFu;
         y[j] = static_cast<double>(word) >= threshold ? x[j] * scale : E{0};
@@ -49,7 +52,9 @@ struct Dropout {
     }
   }
   static void forward(Call& call) { call.dtype(0) == DType::float32 ? run<float>(call) : run<double>(call); }
-  static Cost cost(const Call& call) { return {static_cast<double>(call.numel(0)), 2.0 * static_cast<double>(call.in(0).bytes())}; }
+  static Cost cost(const Call& call) {
+    return {static_cast<double>(call.numel(0)), 2.0 * static_cast<double>(call.in(0).bytes())};
+  }
   static void vjp(Vjp& v) { v.add(0, apply(v.op(), {v.g(), v.input(1)}, v.options<Options>())); }
   static void samples(Samples& s) {
     if (s.benchmark()) return s.add({s.normal({1 << 20}), tensor({5, 9})}, Options{0.4});
@@ -77,7 +82,8 @@ struct Assign {
     if (call.dtype(0) != held.dtype()) {
       call.dtype_error(fmt::format("the cell holds {}; use cast", describe(*held.handle())));
     }
-    if (!(call.shape(0) == held.shape())) call.shape_error(fmt::format("the cell holds {}", describe(*held.handle())));
+    if (!(call.shape(0) == held.shape()))
+      call.shape_error(fmt::format("the cell holds {}", describe(*held.handle())));
     call.alias(0, call.shape(0));
   }
   static void forward(Call& call) {

@@ -18,7 +18,7 @@ namespace tapegrad::bench::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// e^x to 1.2 ULP for x in [-87.3, 88.3]; arguments beyond are moved to these ends. x = n ln 2 + r with |r| <=
+// e^x to 1.3 ULP for x in [-87.3, 88.3]; arguments beyond are moved to these ends. x = n ln 2 + r with |r| <=
 // ln 2 / 2, a polynomial of degree 7 in r (Cephes expf), and n added to the exponent bits. Adding 1.5 * 2^23
 // rounds to an integer and leaves it in the low bits.
 template <class D, class V>
@@ -40,15 +40,15 @@ HWY_INLINE V exp_lanes(D d, V x) {
   return hn::BitCast(d, hn::Add(hn::BitCast(di, y), exponent));
 }
 
-// 1 / (1 + e^-x), to 2.5 ULP above -87; below it stays at the value there, 1e-38.
+// 1 / (1 + e^-x), to 3.1 ULP above -87; below it stays at the value there, 1e-38.
 template <class D, class V>
 HWY_INLINE V sigmoid_lanes(D d, V x) {
   const V one = hn::Set(d, 1.0f);
   return hn::Div(one, hn::Add(one, exp_lanes(d, hn::Neg(x))));
 }
 
-// tanh x as the quotient x p / q; a minimax fit of tanh(x) / x in z = x^2, four over four terms, for |x| <=
-// 9, where float32 rounds tanh to 1.
+// tanh x as a quotient: x p / q with p / q a minimax fit of tanh(x) / x in z = x^2, four over four terms, for
+// |x| <= 9, where float32 rounds tanh to 1.
 template <class D, class V>
 HWY_INLINE void tanh_quotient(D d, V x, V& numerator, V& denominator) {
   const V one = hn::Set(d, 1.0f);
@@ -64,6 +64,7 @@ HWY_INLINE void tanh_quotient(D d, V x, V& numerator, V& denominator) {
   denominator = hn::MulAdd(z, q, one);
 }
 
+// tanh x to 5 ULP, where 4.75 was the most found over every 37th float32, and never beyond 1.
 template <class D, class V>
 HWY_INLINE V tanh_lanes(D d, V x) {
   V numerator, denominator;

@@ -13,8 +13,7 @@ void require(bool holds, const char* message) {
   if (!holds) throw std::invalid_argument(message);
 }
 
-// Copies a row-major [rows, columns] matrix into one whose rows are `columns` and columns `rows`, with row
-// length `stride`, and back.
+// Copies a row-major [rows, columns] matrix into its transpose, whose rows start `stride` apart, and back.
 void put_transposed(std::span<const float> from, float* to, size_t rows, size_t columns, size_t stride) {
   require(from.size() == rows * columns, "limit: a parameter has the wrong size");
   for (size_t r = 0; r < rows; ++r)

@@ -15,14 +15,16 @@ using namespace tapegrad;
 
 namespace {
 
-// A field of /proc/self/status in bytes: VmRSS is the memory now, VmHWM its peak so far. 0 where there is none.
+// A field of /proc/self/status in bytes: VmRSS is the memory now, VmHWM its peak so far. 0 where there is
+// none.
 size_t memory(const char* field) {
   std::FILE* file = std::fopen("/proc/self/status", "r");
   if (file == nullptr) return 0;
   char line[256];
   size_t kilobytes = 0;
   while (std::fgets(line, sizeof(line), file) != nullptr) {
-    if (std::strncmp(line, field, std::strlen(field)) == 0) std::sscanf(line + std::strlen(field) + 1, "%zu", &kilobytes);
+    if (std::strncmp(line, field, std::strlen(field)) == 0)
+      std::sscanf(line + std::strlen(field) + 1, "%zu", &kilobytes);
   }
   std::fclose(file);
   return kilobytes * 1024;

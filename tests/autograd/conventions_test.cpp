@@ -16,7 +16,8 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 Tensor list(std::initializer_list<double> values) {
-  return from_span(std::span<const double>(values.begin(), values.size()), {static_cast<int64_t>(values.size())});
+  return from_span(std::span<const double>(values.begin(), values.size()),
+                   {static_cast<int64_t>(values.size())});
 }
 
 // The gradient of Σ c·f(x) with respect to x.
@@ -43,7 +44,8 @@ TEST_CASE("autograd/conventions: relu of NaN is NaN and passes the cotangent") {
 }
 
 TEST_CASE("autograd/conventions: poles") {
-  CHECK(equal(gradient([](const Tensor& t) { return sqrt(t); }, list({0.0, -0.0, 4})), list({kInf, kInf, 0.25})));
+  CHECK(equal(gradient([](const Tensor& t) { return sqrt(t); }, list({0.0, -0.0, 4})),
+              list({kInf, kInf, 0.25})));
   CHECK(equal(gradient([](const Tensor& t) { return sqrt(t); }, list({0, 4}), list({0, 0})), list({0, 0})));
   CHECK(equal(sqrt(list({-1, 0})), list({kNan, 0})));
   CHECK(equal(log(list({0.0, -0.0, -1})), list({-kInf, -kInf, kNan})));
@@ -142,7 +144,8 @@ TEST_CASE("autograd/conventions: where lets nothing through from the other side"
   const Tensor g = gradient([](const Tensor& t) { return where(t > 0.0, sqrt(t), t); }, x);
   CHECK(equal(g, list({1, 0.25})));
   CHECK(equal(where(tensor({true, false}), list({1, kNan}), list({kNan, 2})), list({1, 2})));
-  const Tensor at_pole = gradient([](const Tensor& t) { return where(t > 0.0, log(t), t * 3.0); }, list({0, 2}));
+  const Tensor at_pole =
+      gradient([](const Tensor& t) { return where(t > 0.0, log(t), t * 3.0); }, list({0, 2}));
   CHECK(equal(at_pole, list({3, 0.5})));
 }
 
@@ -205,10 +208,17 @@ TEST_CASE("autograd/conventions: reductions of nothing") {
 }
 
 TEST_CASE("autograd/conventions: duplicate indices add up") {
-  const Tensor g = gradient([](const Tensor& t) { return index_select(t, 0, tensor({2, 0, 2, 2})); }, list({1, 2, 3}),
-                            list({1, 10, 100, 1000}));
+  const Tensor g = gradient(
+      [](const Tensor& t) {
+        return index_select(t, 0, tensor({2, 0, 2, 2}));
+      },
+      list({1, 2, 3}), list({1, 10, 100, 1000}));
   CHECK(equal(g, list({10, 0, 1101})));
-  CHECK(equal(gradient([](const Tensor& t) { return gather(t, 0, tensor({1, 1})); }, list({1, 2}), list({3, 4})),
+  CHECK(equal(gradient(
+                  [](const Tensor& t) {
+                    return gather(t, 0, tensor({1, 1}));
+                  },
+                  list({1, 2}), list({3, 4})),
               list({0, 7})));
   CHECK(equal(scatter_add(list({0, 0}), 0, tensor({1, 1, 1}), list({1, 2, 4})), list({0, 7})));
   CHECK(equal(index_add(list({0, 0}), 0, tensor({0, 0}), list({1, 2})), list({3, 0})));

@@ -1,5 +1,5 @@
-// Ops that users write: pointwise formulas with and without a closed derivative, of one to three operands, against
-// the same formula composed of public functions, up to third order.
+// Ops that users write: pointwise formulas with and without a closed derivative, of one to three operands,
+// against the same formula composed of public functions, up to third order.
 
 #include <doctest/doctest.h>
 
@@ -97,8 +97,8 @@ void check_formula() {
     for (const Tensor& v : x) CHECK(allclose(g[v], h[v], 1e-12, 1e-13));
     const Report first = gradcheck([&](std::span<const Tensor> v) { return f.joined(v); }, f.variables());
     CHECK_MESSAGE(first.ok(), std::string(first.text()));
-    const Report second = gradcheck([&](std::span<const Tensor> v) { return gradient_function(f, v, 3); }, f.variables(),
-                                    {.max_entries = 24});
+    const Report second = gradcheck([&](std::span<const Tensor> v) { return gradient_function(f, v, 3); },
+                                    f.variables(), {.max_entries = 24});
     CHECK_MESSAGE(second.ok(), std::string(second.text()));
     checked += first.entries().size();
   }
@@ -116,7 +116,8 @@ void check_backward_op() {
     if (f.elements() == 0 || f.elements() > 100 || f.joined(f.variables()).numel() == 0) continue;
     const Report first = gradcheck([&](std::span<const Tensor> v) { return f.joined(v); }, f.variables());
     CHECK_MESSAGE(first.ok(), std::string(first.text()));
-    const Report second = gradcheck([&](std::span<const Tensor> v) { return gradient_function(f, v, 3); }, f.variables());
+    const Report second =
+        gradcheck([&](std::span<const Tensor> v) { return gradient_function(f, v, 3); }, f.variables());
     CHECK_MESSAGE(second.ok(), std::string(second.text()));
     checked += first.entries().size();
   }
@@ -181,7 +182,8 @@ TEST_CASE("autograd/custom_op: float32, parameters and numbers as operands") {
 TEST_CASE("autograd/custom_op: kinks and poles") {
   Tape tape;
   const Tensor x = tape.watch(tensor({-2.0, 3.0}, float64));
-  CHECK(allclose(tape.gradient(apply(op<Leaky>, {x}), ones({2}, float64))[x], tensor({0.1, 1.0}, float64), 1e-15));
+  CHECK(allclose(tape.gradient(apply(op<Leaky>, {x}), ones({2}, float64))[x], tensor({0.1, 1.0}, float64),
+                 1e-15));
   // √b at 0: nothing passes where the cotangent is 0, everything elsewhere.
   const Tensor b = tape.watch(zeros({2}, float64));
   const Tensor y = apply(op<Blend>, {x, b, 0.5});

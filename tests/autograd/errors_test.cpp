@@ -24,22 +24,21 @@ TEST_CASE("autograd/errors: matmul inner dimensions") {
   const Tensor b = zeros({5, 3});
   const int line = __LINE__ + 1;
   const std::string message = message_of<ShapeError>([&] { matmul(a, b); });
-  CHECK(message == "[matmul] inner dimensions differ: 4 and 5 — a: float32[2, 4], b: float32[5, 3]" + at(line));
+  CHECK(message ==
+        "[matmul] inner dimensions differ: 4 and 5 — a: float32[2, 4], b: float32[5, 3]" + at(line));
 }
 
 TEST_CASE("autograd/errors: broadcast in an operator") {
   const Tensor a = zeros({2, 3});
   const Tensor b = zeros({2, 4});
   const std::string expected =
-      "[add] shapes do not broadcast: [2, 3] and [2, 4] differ at dimension -1 — a: float32[2, 3], b: float32[2, 4]";
+      "[add] shapes do not broadcast: [2, 3] and [2, 4] differ at dimension -1 — a: float32[2, 3], b: "
+      "float32[2, 4]";
   const int line = __LINE__ + 1;
   CHECK(message_of<ShapeError>([&] { return a + b; }) == expected + at(line));
   // Written over several lines, the error names the line of the first operand or of the operator.
   const int first = __LINE__ + 2;
-  const std::string message = message_of<ShapeError>([&] {
-    return a
-           + b;
-  });
+  const std::string message = message_of<ShapeError>([&] { return a + b; });
   CHECK((message == expected + at(first) || message == expected + at(first + 1)));
 }
 
@@ -51,9 +50,12 @@ TEST_CASE("autograd/errors: dtypes") {
   CHECK(text_line ==
         "[mul] dtypes differ: float32 and float64; use cast — a: float32[2], b: float64[2]" + at(line));
   const int next = __LINE__ + 1;
-  const std::string text_next = message_of<DTypeError>([&] { matmul(zeros({2, 2}), zeros({2, 2}, float64)); });
+  const std::string text_next = message_of<DTypeError>([&] {
+    matmul(zeros({2, 2}), zeros({2, 2}, float64));
+  });
   CHECK(text_next ==
-        "[matmul] dtypes differ: float32 and float64; use cast — a: float32[2, 2], b: float64[2, 2]" + at(next));
+        "[matmul] dtypes differ: float32 and float64; use cast — a: float32[2, 2], b: float64[2, 2]" +
+            at(next));
   const int third = __LINE__ + 1;
   const std::string text_third = message_of<DTypeError>([&] { exp(tensor({1, 2})); });
   CHECK(text_third ==
@@ -64,8 +66,7 @@ TEST_CASE("autograd/errors: a fractional number beside integers") {
   const Tensor a = tensor({1, 2});
   const int line = __LINE__ + 1;
   const std::string text_line = message_of<DTypeError>([&] { return a + 0.5; });
-  CHECK(text_line ==
-        "[add] the number 0.5 beside int64 elements; use cast — a: int64[2], b: 0.5" + at(line));
+  CHECK(text_line == "[add] the number 0.5 beside int64 elements; use cast — a: int64[2], b: 0.5" + at(line));
   CHECK(equal(a + 1, tensor({2, 3})));
 }
 
@@ -74,17 +75,22 @@ TEST_CASE("autograd/errors: through a Parameter") {
   const int line = __LINE__ + 1;
   const std::string text_line = message_of<ShapeError>([&] { return w + zeros({3}); });
   CHECK(text_line ==
-        "[add] shapes do not broadcast: [3, 4] and [3] differ at dimension -1 — a: float32[3, 4], b: float32[3]" + at(line));
+        "[add] shapes do not broadcast: [3, 4] and [3] differ at dimension -1 — a: float32[3, 4], b: "
+        "float32[3]" +
+            at(line));
   const int next = __LINE__ + 1;
   const std::string text_next = message_of<ShapeError>([&] { return linear(zeros({2, 3}), w, zeros({3})); });
   CHECK(text_next ==
-        "[linear] inner dimensions differ: 3 and 4 — x: float32[2, 3], weight: float32[3, 4], bias: float32[3]" + at(next));
+        "[linear] inner dimensions differ: 3 and 4 — x: float32[2, 3], weight: float32[3, 4], bias: "
+        "float32[3]" +
+            at(next));
 }
 
 TEST_CASE("autograd/errors: in a function of the user's") {
   const Parameter w(zeros({3, 4}));
   const std::string message = message_of<ShapeError>([&] { scores(zeros({2, 5}), w); });
-  CHECK(message == "[matmul] inner dimensions differ: 5 and 3 — a: float32[2, 5], b: float32[3, 4]" + at(kHelperLine));
+  CHECK(message ==
+        "[matmul] inner dimensions differ: 5 and 3 — a: float32[2, 5], b: float32[3, 4]" + at(kHelperLine));
   // A layer reports its caller's line instead.
   const int line = __LINE__ + 2;
   const std::string outer = message_of<ShapeError>([&] {
@@ -98,14 +104,16 @@ TEST_CASE("autograd/errors: functions of lists and indices name the user's line 
   const Tensor a = zeros({2, 3});
   const int line = __LINE__ + 1;
   const std::string text_line = message_of<ShapeError>([&] { cat({a, zeros({3, 2})}); });
-  CHECK(text_line ==
-        "[cat] sizes differ along dimension 1: 3 and 2 — tensors[0]: float32[2, 3], tensors[1]: float32[3, 2]" + at(line));
+  CHECK(
+      text_line ==
+      "[cat] sizes differ along dimension 1: 3 and 2 — tensors[0]: float32[2, 3], tensors[1]: float32[3, 2]" +
+          at(line));
   const int next = __LINE__ + 1;
-  CHECK(message_of<IndexError>([&] { select(a, 0, 2); }) == "[select] index 2 is out of range for size 2" + at(next));
+  CHECK(message_of<IndexError>([&] { select(a, 0, 2); }) ==
+        "[select] index 2 is out of range for size 2" + at(next));
   const int third = __LINE__ + 1;
   const std::string text_third = message_of<IndexError>([&] { transpose(a, 0, 2); });
-  CHECK(text_third ==
-        "[transpose] dimension 2 is out of range for rank 2" + at(third));
+  CHECK(text_third == "[transpose] dimension 2 is out of range for rank 2" + at(third));
   const int fourth = __LINE__ + 1;
   const std::string text_fourth = message_of<IndexError>([&] { gather(tensor({1.0, 2.0}), 0, tensor({2})); });
   CHECK(text_fourth ==

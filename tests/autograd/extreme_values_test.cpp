@@ -1,5 +1,5 @@
-// float32 pointwise ops and their gradients at 0, the smallest and largest numbers, infinities and NaN, against the
-// float64 reference rounded to float32.
+// float32 pointwise ops and their gradients at 0, the smallest and largest numbers, infinities and NaN,
+// against the float64 reference rounded to float32.
 
 #include <doctest/doctest.h>
 
@@ -20,10 +20,11 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kTiny = std::numeric_limits<float>::min();
 constexpr float kDenormal = 1e-42f;
 
-const std::vector<float> kPoints = {0.0f,    -0.0f, kTiny,  -kTiny,   0.5f,  -0.5f, 1.0f,  -1.0f, 20.0f,
-                                    -20.0f,  100.0f, -100.0f, 1e30f, -1e30f, kInf,  -kInf, kNan};
+const std::vector<float> kPoints = {0.0f,   -0.0f,  kTiny,   -kTiny, 0.5f,   -0.5f, 1.0f,  -1.0f, 20.0f,
+                                    -20.0f, 100.0f, -100.0f, 1e30f,  -1e30f, kInf,  -kInf, kNan};
 
-// Within 4 units of the last place of the reference rounded to float32, the smallest denormal being a unit too.
+// Within 4 units of the last place of the reference rounded to float32, the smallest denormal being a unit
+// too.
 bool close(float got, double reference) {
   const auto expected = static_cast<float>(reference);
   if (std::isnan(expected)) return std::isnan(got);
@@ -31,7 +32,8 @@ bool close(float got, double reference) {
   if (std::isinf(expected) || std::isinf(got)) {
     // A result within 4 units of the largest number may round either way.
     const double limit = std::ldexp(1.0, 128);
-    return std::fabs(std::fabs(reference) / limit - 1) <= 4 * 0x1p-23 && std::signbit(got) == std::signbit(expected);
+    return std::fabs(std::fabs(reference) / limit - 1) <= 4 * 0x1p-23 &&
+           std::signbit(got) == std::signbit(expected);
   }
   const double unit = std::ldexp(1.0, std::max(expected == 0 ? -126 : std::ilogb(expected), -126) - 23);
   return std::fabs(static_cast<double>(got) - reference) <= 4 * unit;
@@ -56,7 +58,8 @@ std::vector<std::vector<float>> tuples(const std::vector<float>& points, int ari
 struct Grid {
   Grid(const Op& op, const ScalarReference& scalar) : reference(scalar) {
     std::vector<float> points = kPoints;
-    if (scalar.arity == 1) points.insert(points.end(), {kDenormal, -kDenormal, 1e-20f, 7.5f, -7.5f, 50.0f, -50.0f});
+    if (scalar.arity == 1)
+      points.insert(points.end(), {kDenormal, -kDenormal, 1e-20f, 7.5f, -7.5f, 50.0f, -50.0f});
     columns = tuples(points, scalar.arity);
     for (const std::vector<float>& column : columns) {
       inputs.push_back(from_vector(column, {static_cast<int64_t>(column.size())}));
@@ -130,8 +133,8 @@ TEST_CASE("autograd/extreme_values: gradients") {
         for (size_t i = 0; i < grid.size(); ++i) {
           const double expected = grid.reference.gradient[k](g, grid.at(i).data());
           const float got = dx.data<float>()[i];
-          INFO("g = " << g << ", operand " << k << " of " << std::string(op.name) << " at" << grid.text(i) << " is "
-                      << got << ", expected " << expected);
+          INFO("g = " << g << ", operand " << k << " of " << std::string(op.name) << " at" << grid.text(i)
+                      << " is " << got << ", expected " << expected);
           CHECK(close(got, expected));
         }
       }

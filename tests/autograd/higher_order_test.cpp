@@ -50,7 +50,8 @@ TEST_CASE("autograd/higher_order: the third derivative of tanh") {
   for (double at : {-2.0, -0.3, 0.0, 0.7, 3.0}) {
     const double t = std::tanh(at);
     const double s = 1 - t * t;
-    check_close(derivatives([](const Tensor& x) { return tanh(x); }, at, 3), {t, s, -2 * t * s, s * (6 * t * t - 2)});
+    check_close(derivatives([](const Tensor& x) { return tanh(x); }, at, 3),
+                {t, s, -2 * t * s, s * (6 * t * t - 2)});
   }
 }
 

@@ -26,13 +26,18 @@ TEST_CASE("autograd/inspect: a tape line by line") {
   const Tensor y = mean(matmul(x, w, false, true) * 2.0, Dims{1});
   const std::string where = "(inspect_test.cpp:" + std::to_string(line) + ")";
   const std::string expected =
-      "   0  %2: float32[4, 2] = matmul(transpose_a=false, transpose_b=true) watched %0, \"weight\"  32 bytes " + where +
+      "   0  %2: float32[4, 2] = matmul(transpose_a=false, transpose_b=true) watched %0, \"weight\"  32 "
+      "bytes " +
+      where +
       "\n"
-      "   1  %4: float32[4, 2] = mul %2, 2  32 bytes " + where +
+      "   1  %4: float32[4, 2] = mul %2, 2  32 bytes " +
+      where +
       "\n"
-      "   2  %5: float32[4] = mean(dim=[1], keepdim=false) %4  16 bytes " + where +
+      "   2  %5: float32[4] = mean(dim=[1], keepdim=false) %4  16 bytes " +
+      where +
       "\n"
-      "tape " + std::to_string(tape.serial()) + ": 3 records, 6 values, 80 bytes\n";
+      "tape " +
+      std::to_string(tape.serial()) + ": 3 records, 6 values, 80 bytes\n";
   CHECK(to_string(tape) == expected);
   CHECK(y.shape() == Shape{4});
 }
@@ -82,6 +87,6 @@ TEST_CASE("autograd/inspect: gradients by name") {
   Tape tape;
   const Tensor x = tape.watch(full({}, 2, float64));
   const Gradients g = tape.gradient(sum(w * w) * 0.5 * x);
-  CHECK(to_string(g) == "weight: float64[2], norm 10\nwatched %" + std::to_string(x.handle()->value) + " of tape " +
-                            std::to_string(tape.serial()) + ": float64[], norm 12.5\n");
+  CHECK(to_string(g) == "weight: float64[2], norm 10\nwatched %" + std::to_string(x.handle()->value) +
+                            " of tape " + std::to_string(tape.serial()) + ": float64[], norm 12.5\n");
 }

@@ -58,7 +58,9 @@ struct WithCell : DoublingOp {
     }
   };
   static constexpr std::string_view name = "with_cell";
-  static void vjp(Vjp& v) { v.add(0, mul(mul(v.g(), v.options<Options>().factor), v.options<Options>().cell)); }
+  static void vjp(Vjp& v) {
+    v.add(0, mul(mul(v.g(), v.options<Options>().factor), v.options<Options>().cell));
+  }
 };
 
 }  // namespace

@@ -68,7 +68,8 @@ TEST_CASE("autograd/parameter: assignment writes in place and raises the version
   assign(ref, list(5, 6));
   CHECK(equal(w.value(), list(5, 6)));
   CHECK(ref.version() == 2);
-  CHECK(message_of<ShapeError>([&] { w = zeros({3}, float64); }).find("the cell holds float64[2]") != std::string::npos);
+  CHECK(message_of<ShapeError>([&] { w = zeros({3}, float64); }).find("the cell holds float64[2]") !=
+        std::string::npos);
   CHECK_THROWS_AS(w = zeros({2}, float32), DTypeError);
   CHECK_THROWS_AS(w = Tensor(), ArgumentError);
   CHECK(ref.version() == 2);

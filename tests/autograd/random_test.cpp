@@ -26,11 +26,16 @@ TEST_CASE("autograd/random: the normal quantile") {
   struct Point {
     double p, x;
   };
-  for (const Point& point : {Point{0.5, 0.0}, {0.25, -0.6744897501960817}, {0.001, -3.090232306167813},
-                             {1e-20, -9.262340089798408}, {0.975, 1.959963984540054}, {0.9, 1.2815515655446004},
+  for (const Point& point : {Point{0.5, 0.0},
+                             {0.25, -0.6744897501960817},
+                             {0.001, -3.090232306167813},
+                             {1e-20, -9.262340089798408},
+                             {0.975, 1.959963984540054},
+                             {0.9, 1.2815515655446004},
                              {1e-10, -6.361340902404056}}) {
     INFO("p = " << point.p);
-    CHECK(std::fabs(detail::normal_quantile(point.p) - point.x) <= 1e-15 * std::max(1.0, std::fabs(point.x)) * 2);
+    CHECK(std::fabs(detail::normal_quantile(point.p) - point.x) <=
+          1e-15 * std::max(1.0, std::fabs(point.x)) * 2);
   }
   // Antisymmetric, increasing, and the inverse of Φ(x) = erfc(−x/√2)/2.
   double before = -40;
@@ -100,7 +105,8 @@ TEST_CASE("autograd/random: moments and correlation of normals") {
   double distance = 0;
   for (size_t i = 0; i < sorted.size(); ++i) {
     const double p = std::erfc(-sorted[i] / std::sqrt(2.0)) / 2;
-    distance = std::max({distance, std::fabs(p - static_cast<double>(i) / n), std::fabs(p - static_cast<double>(i + 1) / n)});
+    distance = std::max(
+        {distance, std::fabs(p - static_cast<double>(i) / n), std::fabs(p - static_cast<double>(i + 1) / n)});
   }
   CHECK(distance < 1.95 / std::sqrt(static_cast<double>(n)));
 }

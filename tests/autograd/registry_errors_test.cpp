@@ -1,4 +1,5 @@
-// Every op's error samples throw an Error that names the op and says what is wrong, and leave everything as it was.
+// Every op's error samples throw an Error that names the op and says what is wrong, and leave everything as
+// it was.
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
-// Every differentiable op of the registry over all of its float64 samples: first and second derivatives against
-// finite differences with an error bar.
+// Every differentiable op of the registry over all of its float64 samples: first and second derivatives
+// against finite differences with an error bar.
 
 #include <doctest/doctest.h>
 
@@ -24,7 +24,8 @@ struct Checked {
 
 // Runs the check of one sample and adds to the counts.
 template <class F>
-void check(const OpFunction& f, size_t number, const F& function, const GradcheckOptions& options, Checked& checked) {
+void check(const OpFunction& f, size_t number, const F& function, const GradcheckOptions& options,
+           Checked& checked) {
   const std::string text = f.text(number);
   try {
     const Report report = gradcheck(function, f.variables(), options);
@@ -84,7 +85,8 @@ TEST_CASE("autograd/registry_gradients: gradients agree with finite differences"
         check_empty(f, i);
         continue;
       }
-      check(f, i, [&](std::span<const Tensor> x) { return f.joined(x); }, {}, checked);
+      check(
+          f, i, [&](std::span<const Tensor> x) { return f.joined(x); }, {}, checked);
     }
     INFO(std::string(op->name));
     CHECK(checked.entries > 0);
@@ -103,7 +105,9 @@ TEST_CASE("autograd/registry_gradients: second derivatives agree with finite dif
     for (size_t i = 0; i < samples.samples().size(); ++i) {
       const OpFunction f(*op, samples.samples()[i]);
       if (f.elements() == 0 || !has_output(f)) continue;
-      check(f, i, [&](std::span<const Tensor> x) { return gradient_function(f, x, 5); }, {.max_entries = 24}, checked);
+      check(
+          f, i, [&](std::span<const Tensor> x) { return gradient_function(f, x, 5); }, {.max_entries = 24},
+          checked);
     }
     INFO(std::string(op->name));
     CHECK(checked.entries > 0);
@@ -112,9 +116,27 @@ TEST_CASE("autograd/registry_gradients: second derivatives agree with finite dif
 
 TEST_CASE("autograd/registry_gradients: the second-order check sees nonlinearity") {
   // What would be 0 if the check were vacuous: these ops bend.
-  for (const char* name : {"mul", "div", "pow", "square", "exp", "log", "sqrt", "tanh", "sigmoid", "logsumexp", "softmax",
-                           "log_softmax", "matmul", "linear", "mse_loss", "cross_entropy", "tanh_backward",
-                           "sigmoid_backward", "pow_backward_x", "pow_backward_p", "softmax_backward"}) {
+  for (const char* name : {"mul",
+                           "div",
+                           "pow",
+                           "square",
+                           "exp",
+                           "log",
+                           "sqrt",
+                           "tanh",
+                           "sigmoid",
+                           "logsumexp",
+                           "softmax",
+                           "log_softmax",
+                           "matmul",
+                           "linear",
+                           "mse_loss",
+                           "cross_entropy",
+                           "tanh_backward",
+                           "sigmoid_backward",
+                           "pow_backward_x",
+                           "pow_backward_p",
+                           "softmax_backward"}) {
     const Op* op = find_op(name);
     INFO(name);
     REQUIRE(op != nullptr);
@@ -123,7 +145,9 @@ TEST_CASE("autograd/registry_gradients: the second-order check sees nonlinearity
     for (size_t i = 0; i < samples.samples().size(); ++i) {
       const OpFunction f(*op, samples.samples()[i]);
       if (f.elements() == 0 || f.elements() > 30 || !has_output(f)) continue;
-      check(f, i, [&](std::span<const Tensor> x) { return gradient_function(f, x, 5); }, {.max_entries = 4}, checked);
+      check(
+          f, i, [&](std::span<const Tensor> x) { return gradient_function(f, x, 5); }, {.max_entries = 4},
+          checked);
     }
     CHECK(checked.nonzero > 0);
   }
@@ -163,7 +187,8 @@ TEST_CASE("autograd/registry_gradients: one tensor in two operands collects both
       several |= OpFunction(*op, cases[i]).variables().size() > 1;
       const OpFunction f(*op, cases[i], /*repeated=*/true);
       if (!f.shares() || f.elements() == 0 || !has_output(f)) continue;
-      check(f, i, [&](std::span<const Tensor> x) { return f.joined(x); }, {.max_entries = 24}, checked);
+      check(
+          f, i, [&](std::span<const Tensor> x) { return f.joined(x); }, {.max_entries = 24}, checked);
     }
     INFO(std::string(op->name));
     if (several && !cannot_share.contains(op->name)) CHECK(checked.entries > 0);

@@ -1,5 +1,6 @@
-// What every VJP must be, whatever it computes: linear in the cotangent, 0 at 0, repeatable to the bit, of its
-// input's shape and dtype, without side effects, independent of what else is tracked and of the number of threads.
+// What every VJP must be, whatever it computes: linear in the cotangent, 0 at 0, repeatable to the bit, of
+// its input's shape and dtype, without side effects, independent of what else is tracked and of the number of
+// threads.
 
 #include <doctest/doctest.h>
 
@@ -96,12 +97,14 @@ TEST_CASE("autograd/registry_structure: a VJP is linear in the cotangent") {
       const std::vector<double> b = values(g2[v]);
       const std::vector<double> ab = values(joint[v]);
       const double scale = std::max(largest(a), largest(b));
-      for (size_t i = 0; i < ab.size(); ++i) CHECK(std::fabs(ab[i] - (alpha * a[i] + beta * b[i])) <= 256 * 0x1p-53 * scale);
+      for (size_t i = 0; i < ab.size(); ++i)
+        CHECK(std::fabs(ab[i] - (alpha * a[i] + beta * b[i])) <= 256 * 0x1p-53 * scale);
     }
   });
 }
 
-TEST_CASE("autograd/registry_structure: the VJP's derivative by a cotangent of 0 is the derivative of the op") {
+TEST_CASE(
+    "autograd/registry_structure: the VJP's derivative by a cotangent of 0 is the derivative of the op") {
   for_samples(float64, [](const OpFunction& f, const Tensor& y) {
     if (y.numel() == 0 || !all_finite(y)) return;
     const Tensor c1 = cotangent(y, 1);
@@ -230,7 +233,8 @@ std::vector<Sample> large_samples(const Op& op) {
   for (const Sample& sample : samples.samples()) {
     // Samples of one shape throughout grow to a large one; their options stay.
     bool plain = true;
-    for (const Tensor& x : sample.inputs) plain &= x.shape() == sample.inputs[0].shape() && x.rank() == 2 && x.numel() > 1;
+    for (const Tensor& x : sample.inputs)
+      plain &= x.shape() == sample.inputs[0].shape() && x.rank() == 2 && x.numel() > 1;
     if (!plain || op.primal != nullptr) continue;
     Sample large = sample;
     const Shape shape = op.name == "matmul" ? Shape{300, 300} : Shape{301, 1003};

@@ -1,4 +1,5 @@
-// Values of every op over its samples: float64 kernels against plain loops, float32 kernels against float64 ones.
+// Values of every op over its samples: float64 kernels against plain loops, float32 kernels against float64
+// ones.
 
 #include <doctest/doctest.h>
 
@@ -14,8 +15,8 @@ using namespace tapegrad::testing;
 
 namespace {
 
-// Pointwise kernels are held to a distance in units of the last place of each element. The others add up to a few
-// dozen terms of size 1, so they are held to that many roundings of the largest element, or of 1.
+// Pointwise kernels are held to a distance in units of the last place of each element. The others add up to a
+// few dozen terms of size 1, so they are held to that many roundings of the largest element, or of 1.
 constexpr double kPointwiseUlp = 4;
 constexpr double kRoundings = 64;
 
@@ -63,8 +64,9 @@ TEST_CASE("autograd/registry_values: float64 against plain loops") {
       const Sample& sample = samples.samples()[i];
       INFO("sample " << i);
       std::vector<Array> expected;
-      REQUIRE_MESSAGE(reference(op->name, arrays_of(sample.inputs), fields_of(sample.options.ref()), expected),
-                      std::string(op->name) << " has no reference");
+      REQUIRE_MESSAGE(
+          reference(op->name, arrays_of(sample.inputs), fields_of(sample.options.ref()), expected),
+          std::string(op->name) << " has no reference");
       const std::vector<Tensor> got = run(*op, sample.inputs, sample.options.ref());
       REQUIRE(got.size() == expected.size());
       for (size_t k = 0; k < got.size(); ++k) {

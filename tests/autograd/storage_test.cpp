@@ -67,7 +67,8 @@ TEST_CASE("autograd/storage: threads that come and go hand their memory on") {
   auto work = [] {
     std::vector<Tensor> tensors;
     for (int i = 0; i < 200; ++i) tensors.push_back(full({10 + i}, i));
-    for (int i = 0; i < 200; ++i) CHECK(tensors[static_cast<size_t>(i)].data<float>()[0] == static_cast<float>(i));
+    for (int i = 0; i < 200; ++i)
+      CHECK(tensors[static_cast<size_t>(i)].data<float>()[0] == static_cast<float>(i));
   };
   for (int i = 0; i < 5; ++i) std::thread(work).join();
   const size_t before = pool_bytes_reserved();

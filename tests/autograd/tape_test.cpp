@@ -105,7 +105,8 @@ TEST_CASE("autograd/tape: an operand of another live tape is an error naming bot
   const Tensor y = p * p;
   Tape inner;
   const std::string message = message_of<GraphError>([&] { y* p; });
-  CHECK(message.find("[mul] operand a was recorded on tape " + std::to_string(outer.serial())) != std::string::npos);
+  CHECK(message.find("[mul] operand a was recorded on tape " + std::to_string(outer.serial())) !=
+        std::string::npos);
   CHECK(message.find("tape " + std::to_string(inner.serial()) + " is recording") != std::string::npos);
   CHECK(message.find("(tape_test.cpp:") != std::string::npos);
   CHECK(inner.size() == 0);
@@ -146,7 +147,8 @@ TEST_CASE("autograd/tape: a moved-from tape has freed its records") {
   const Tensor z = y * p;
   CHECK(std::move(tape).gradient(z)[p].item<double>() == 27);
   CHECK(message_of<GraphError>([&] { tape.gradient(z); }).find("records freed") != std::string::npos);
-  CHECK(message_of<GraphError>([&] { std::move(tape).gradient(z); }).find("records freed") != std::string::npos);
+  CHECK(message_of<GraphError>([&] { std::move(tape).gradient(z); }).find("records freed") !=
+        std::string::npos);
   // The values are still there for whoever holds them.
   CHECK(y.item<double>() == 9);
 }
@@ -229,7 +231,8 @@ TEST_CASE("autograd/tape: a parameter that changed since is an error") {
   const Tensor y = p * p;
   p = d(4);
   const std::string message = message_of<GraphError>([&] { tape.gradient(y); });
-  CHECK(message.find("parameter \"weight\" changed since it was recorded: version 0 then, 1 now") != std::string::npos);
+  CHECK(message.find("parameter \"weight\" changed since it was recorded: version 0 then, 1 now") !=
+        std::string::npos);
   CHECK(y.item<double>() == 9);
   Tape next;
   CHECK(next.gradient(p * p)[p].item<double>() == 8);

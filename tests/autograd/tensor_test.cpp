@@ -16,7 +16,9 @@ using namespace tapegrad;
 using tapegrad::testing::message_of;
 
 template <class T>
-concept HasEquality = requires(const T& a, const T& b) { a == b; };
+concept HasEquality = requires(const T& a, const T& b) {
+  a == b;
+};
 static_assert(!HasEquality<Tensor>);
 static_assert(sizeof(Tensor) == sizeof(void*));
 
@@ -117,10 +119,12 @@ TEST_CASE("autograd/tensor: limits of shapes") {
   CHECK(Shape{}.numel() == 1);
   CHECK(Shape{2, 0, 3}.numel() == 0);
   CHECK(message_of<ShapeError>([] { Shape{2, -1}; }).find("negative size") != std::string::npos);
-  CHECK(message_of<ShapeError>([] { Shape{int64_t{1} << 40, int64_t{1} << 40}; }).find("overflow") !=
-        std::string::npos);
+  CHECK(message_of<ShapeError>([] {
+          Shape{int64_t{1} << 40, int64_t{1} << 40};
+        }).find("overflow") != std::string::npos);
   CHECK_THROWS_AS((Shape{int64_t{1} << 40, int64_t{1} << 40, 0}), ShapeError);
-  CHECK(message_of<ShapeError>([] { Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}; }).find("the limit is 8") != std::string::npos);
+  CHECK(message_of<ShapeError>([] { Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}; }).find("the limit is 8") !=
+        std::string::npos);
   CHECK_THROWS_AS(zeros({int64_t{1} << 62}), ShapeError);
   // A sanitizer's allocator ends the process instead.
   if (!tapegrad::testing::kSanitized) CHECK_THROWS_AS(zeros({int64_t{1} << 55}), ResourceError);

@@ -101,15 +101,9 @@ std::vector<T> assorted(size_t count, uint64_t seed) {
   for (size_t i = 0; i < count; ++i) {
     const uint64_t pattern = bits();
     switch (i % 4) {
-      case 0:
-        std::memcpy(&values[i], &pattern, sizeof(T));
-        break;
-      case 1:
-        values[i] = static_cast<T>(normal(bits));
-        break;
-      case 2:
-        values[i] = static_cast<T>(20 * normal(bits));
-        break;
+      case 0: std::memcpy(&values[i], &pattern, sizeof(T)); break;
+      case 1: values[i] = static_cast<T>(normal(bits)); break;
+      case 2: values[i] = static_cast<T>(20 * normal(bits)); break;
       default:
         values[i] = static_cast<T>(1 + std::ldexp(normal(bits), -static_cast<int>(pattern % 24)));
         break;

@@ -174,9 +174,9 @@ TEST_CASE("nn/data: a claimed size beyond the file is rejected without the memor
     CHECK(contains(text, "truncated"));
   }
   CHECK(peak_growth([] {
-    const Bytes used(64 << 20, 1);
-    asm volatile("" : : "r"(used.data()) : "memory");  // or the compiler leaves it out
-  }) > 60 * 1024);  // the measure itself works
+          const Bytes used(64 << 20, 1);
+          asm volatile("" : : "r"(used.data()) : "memory");  // or the compiler leaves it out
+        }) > 60 * 1024);                                     // the measure itself works
 }
 
 TEST_CASE("nn/data: a gzip file that inflates far is read only as far as its header says") {

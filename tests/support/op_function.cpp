@@ -11,7 +11,8 @@ OpFunction::OpFunction(const Op& op, const Sample& sample, bool repeated) : op_(
     slot_.push_back(-1);
     if (i >= free || !is_floating(x.dtype())) continue;
     for (size_t v = 0; repeated && v < variables_.size(); ++v) {
-      if (variables_[v].shape() == x.shape() && variables_[v].dtype() == x.dtype()) slot_[i] = static_cast<int>(v);
+      if (variables_[v].shape() == x.shape() && variables_[v].dtype() == x.dtype())
+        slot_[i] = static_cast<int>(v);
     }
     if (slot_[i] >= 0) {
       // A cotangent comes first and takes any value; the operands after it may not.
@@ -85,7 +86,8 @@ struct GradientOf {
     uint64_t seed = 0;
     static void fields(auto&, auto&&) {}
   };
-  static constexpr std::string_view name = "gradient_of", doc = "the gradient of another op, for tests of second order";
+  static constexpr std::string_view name = "gradient_of",
+                                    doc = "the gradient of another op, for tests of second order";
   static constexpr std::string_view operands[] = {"x"};
   static constexpr int min_inputs = 1, max_inputs = -1;
 
@@ -113,7 +115,8 @@ struct GradientOf {
     Tape tape;
     const std::vector<Tensor> x = watch_all(tape, values);
     const Tensor g = flatten(gradients_of(tape, *o.function, x, o.seed, true));
-    if (!recorded(tape, g)) return;  // a gradient that does not depend on x; the differences decide if that is right
+    if (!recorded(tape, g))
+      return;  // a gradient that does not depend on x; the differences decide if that is right
     const Gradients second = tape.gradient(g, c);
     for (int i = 0; i < v.inputs(); ++i) v.add(i, second.get_or_zeros(x[static_cast<size_t>(i)]));
   }

@@ -1,6 +1,7 @@
 #pragma once
 
-// One op at one of its samples as a function of its floating operands, for the tests that loop over all_ops().
+// One op at one of its samples as a function of its floating operands, for the tests that loop over
+// all_ops().
 
 #include <span>
 #include <string>
@@ -14,7 +15,8 @@ namespace tapegrad::testing {
 // A backward op whose last operand is y = primal(x…) has no free y: it is computed from the x given.
 class OpFunction {
  public:
-  // The variables are the floating operands, each its own. With `repeated`, operands of one shape share a variable.
+  // The variables are the floating operands, each its own. With `repeated`, operands of one shape share a
+  // variable.
   OpFunction(const Op& op, const Sample& sample, bool repeated = false);
 
   const Op& op() const { return *op_; }
@@ -47,13 +49,13 @@ class OpFunction {
 // Flattened and joined; one tensor is flattened only.
 Tensor flatten(std::span<const Tensor> tensors);
 
-// The gradients of ⟨c, f(x)⟩ with respect to each variable, where c is drawn from the seed; zeros where none arrived.
-// The sweep runs on `tape`, which must have watched x.
+// The gradients of ⟨c, f(x)⟩ with respect to each variable, where c is drawn from the seed; zeros where none
+// arrived. The sweep runs on `tape`, which must have watched x.
 std::vector<Tensor> gradients_of(Tape& tape, const OpFunction& f, std::span<const Tensor> x, uint64_t seed,
                                  bool differentiable);
 
-// The same, flattened and joined, as an op of its own whose VJP is a sweep through a differentiable sweep: what a
-// second-order gradcheck runs on.
+// The same, flattened and joined, as an op of its own whose VJP is a sweep through a differentiable sweep:
+// what a second-order gradcheck runs on.
 Tensor gradient_function(const OpFunction& f, std::span<const Tensor> x, uint64_t seed);
 
 // The op's samples in one dtype.

@@ -35,6 +35,7 @@ double pow_slope_p(double x, double p) {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
+// clang-format off
 const ScalarReference kScalars[] = {
     {"add", 2, [](const double* x) { return x[0] + x[1]; },
      {[](double g, const double*) { return g; }, [](double g, const double*) { return g; }}},
@@ -90,6 +91,7 @@ const ScalarReference kScalars[] = {
     {"exp_backward", 2, [](const double* x) { return pole(x[0], x[1]); }, {}},
     {"relu_backward", 2, [](const double* x) { return x[1] <= 0 ? 0 : x[0]; }, {}},
 };
+// clang-format on
 
 // A backward op of operands g, x… and perhaps y is the gradient above.
 struct BackwardName {
@@ -97,10 +99,12 @@ struct BackwardName {
   int operand;
 };
 constexpr BackwardName kBackward[] = {
-    {"maximum_backward_a", "maximum", 0}, {"maximum_backward_b", "maximum", 1}, {"minimum_backward_a", "minimum", 0},
-    {"minimum_backward_b", "minimum", 1}, {"pow_backward_x", "pow", 0},         {"pow_backward_p", "pow", 1},
-    {"abs_backward", "abs", 0},           {"square_backward", "square", 0},     {"log_backward", "log", 0},
-    {"tanh_backward", "tanh", 0},         {"sigmoid_backward", "sigmoid", 0},
+    {"maximum_backward_a", "maximum", 0}, {"maximum_backward_b", "maximum", 1},
+    {"minimum_backward_a", "minimum", 0}, {"minimum_backward_b", "minimum", 1},
+    {"pow_backward_x", "pow", 0},         {"pow_backward_p", "pow", 1},
+    {"abs_backward", "abs", 0},           {"square_backward", "square", 0},
+    {"log_backward", "log", 0},           {"tanh_backward", "tanh", 0},
+    {"sigmoid_backward", "sigmoid", 0},
 };
 
 template <class F>
@@ -142,7 +146,9 @@ class Reader final : public OptionVisitor {
   Fields fields;
 
  private:
-  void put(std::string_view name, std::vector<double> values) { fields[std::string(name)] = std::move(values); }
+  void put(std::string_view name, std::vector<double> values) {
+    fields[std::string(name)] = std::move(values);
+  }
 };
 
 }  // namespace

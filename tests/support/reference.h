@@ -39,7 +39,8 @@ struct ScalarReference {
 const ScalarReference* scalar_reference(std::string_view op);
 
 // All outputs of the op; false if there is no reference of that name.
-bool reference(std::string_view op, const std::vector<Array>& inputs, const Fields& options, std::vector<Array>& outputs);
+bool reference(std::string_view op, const std::vector<Array>& inputs, const Fields& options,
+               std::vector<Array>& outputs);
 
 // ---- used by the references ----
 

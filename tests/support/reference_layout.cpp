@@ -29,7 +29,8 @@ Out permute(In in, Options o) {
 
 Out expand(In in, Options o) {
   Array y = array_like(shape_from(list(o, "shape")));
-  for (size_t i = 0; i < y.v.size(); ++i) y[i] = broadcast_at(in[0], unravel(static_cast<int64_t>(i), y.shape));
+  for (size_t i = 0; i < y.v.size(); ++i)
+    y[i] = broadcast_at(in[0], unravel(static_cast<int64_t>(i), y.shape));
   return {y};
 }
 
@@ -111,7 +112,8 @@ Out cat(In in, Options o) {
 
 // Pairs (position in the small one, position in x) of index_select and index_add, of gather and scatter_add.
 template <class F>
-void for_indexed(const Shape& x, const Array& index, const Shape& small, int64_t dim_option, bool elementwise, const F& f) {
+void for_indexed(const Shape& x, const Array& index, const Shape& small, int64_t dim_option, bool elementwise,
+                 const F& f) {
   const auto dim = static_cast<size_t>(from_end(dim_option, x.rank()));
   for (int64_t i = 0; i < small.numel(); ++i) {
     Index at = unravel(i, small);
@@ -125,7 +127,8 @@ void for_indexed(const Shape& x, const Array& index, const Shape& small, int64_t
 
 Out take(In in, Options o, bool elementwise) {
   Index sizes(in[0].shape.begin(), in[0].shape.end());
-  if (!elementwise) sizes[static_cast<size_t>(from_end(number(o, "dim"), in[0].shape.rank()))] = in[1].shape.numel();
+  if (!elementwise)
+    sizes[static_cast<size_t>(from_end(number(o, "dim"), in[0].shape.rank()))] = in[1].shape.numel();
   Array y = array_like(elementwise ? in[1].shape : shape_from(sizes));
   for_indexed(in[0].shape, in[1], y.shape, number(o, "dim"), elementwise,
               [&](size_t small, size_t whole) { y[small] = in[0][whole]; });

@@ -12,7 +12,9 @@ using In = const std::vector<Array>&;
 using Options = const Fields&;
 using Out = std::vector<Array>;
 
-inline int64_t number(Options o, std::string_view name) { return static_cast<int64_t>(o.find(name)->second[0]); }
+inline int64_t number(Options o, std::string_view name) {
+  return static_cast<int64_t>(o.find(name)->second[0]);
+}
 inline bool set(Options o, std::string_view name) { return o.contains(name); }
 inline Index list(Options o, std::string_view name) {
   const std::vector<double>& v = o.find(name)->second;

@@ -9,7 +9,6 @@
 namespace tapegrad::testing {
 namespace {
 
-
 // Which dims a reduction runs over.
 std::vector<bool> reduced_dims(Options o, int rank) {
   std::vector<bool> reduced(static_cast<size_t>(rank), !set(o, "dim"));
@@ -118,7 +117,8 @@ Out matmul(In in, Options o) {
   if (row) a.shape = {1, a.shape[0]};
   if (column) b.shape = {b.shape[0], 1};
   const int ra = a.shape.rank(), rb = b.shape.rank();
-  const int64_t m = a.shape[ra - (ta ? 1 : 2)], k = a.shape[ra - (ta ? 2 : 1)], n = b.shape[rb - (tb ? 2 : 1)];
+  const int64_t m = a.shape[ra - (ta ? 1 : 2)], k = a.shape[ra - (ta ? 2 : 1)],
+                n = b.shape[rb - (tb ? 2 : 1)];
   Index batch_a(a.shape.begin(), a.shape.end() - 2), batch_b(b.shape.begin(), b.shape.end() - 2);
   Shape batch;
   int axis = 0;
@@ -188,7 +188,8 @@ Out linear_backward_weight(In in, Options) {
   for (int64_t i = 0; i < out * width; ++i) {
     std::vector<double> terms;
     for (int64_t r = 0; r < rows; ++r) {
-      terms.push_back(g[static_cast<size_t>(r * out + i / width)] * x[static_cast<size_t>(r * width + i % width)]);
+      terms.push_back(g[static_cast<size_t>(r * out + i / width)] *
+                      x[static_cast<size_t>(r * width + i % width)]);
     }
     y[static_cast<size_t>(i)] = total(terms);
   }
@@ -259,41 +260,52 @@ Out dropout(In in, Options o) {
 const std::map<std::string_view, Reference>& structured_references() {
   static const std::map<std::string_view, Reference> table = [] {
     std::map<std::string_view, Reference> all = {
-      {"cast", [](In in, Options) { return Out{in[0]}; }},
-      {"assign", [](In in, Options) { return Out{in[0]}; }},
-      {"sum", [](In in, Options o) { return reduction(in, o, total); }},
-      {"mean", [](In in, Options o) {
-         return reduction(in, o, [](const auto& v) { return total(v) / static_cast<double>(v.size()); });
-       }},
-      {"amax", [](In in, Options o) { return reduction(in, o, [](const auto& v) { return v[top(v)]; }); }},
-      {"logsumexp", [](In in, Options o) { return reduction(in, o, log_sum_exp); }},
-      {"max", [](In in, Options o) {
-         return Out{along(in, o, [](const auto& v) { return v[top(v)]; }),
-                    along(in, o, [](const auto& v) { return static_cast<double>(top(v)); })};
-       }},
-      {"argmax", [](In in, Options o) {
-         return Out{along(in, o, [](const auto& v) { return static_cast<double>(top(v)); })};
-       }},
-      {"softmax", [](In in, Options o) {
-         return rowwise(in, o, [](const auto& x, const auto&, size_t k) { return std::exp(x[k] - log_sum_exp(x)); });
-       }},
-      {"log_softmax", [](In in, Options o) {
-         return rowwise(in, o, [](const auto& x, const auto&, size_t k) { return x[k] - log_sum_exp(x); });
-       }},
-      {"softmax_backward", [](In in, Options o) {
-         return rowwise(in, o, [](const auto& g, const auto& y, size_t k) { return y[k] * (g[k] - dot(g, y)); });
-       }},
-      {"log_softmax_backward", [](In in, Options o) {
-         return rowwise(in, o, [](const auto& g, const auto& y, size_t k) { return g[k] - std::exp(y[k]) * total(g); });
-       }},
-      {"matmul", matmul},
-      {"linear", linear},
-      {"linear_backward_input", linear_backward_input},
-      {"linear_backward_weight", linear_backward_weight},
-      {"mse_loss", mse_loss},
-      {"cross_entropy", cross_entropy},
-      {"cross_entropy_backward", cross_entropy_backward},
-      {"dropout", dropout},
+        {"cast", [](In in, Options) { return Out{in[0]}; }},
+        {"assign", [](In in, Options) { return Out{in[0]}; }},
+        {"sum", [](In in, Options o) { return reduction(in, o, total); }},
+        {"mean",
+         [](In in, Options o) {
+           return reduction(in, o, [](const auto& v) { return total(v) / static_cast<double>(v.size()); });
+         }},
+        {"amax", [](In in, Options o) { return reduction(in, o, [](const auto& v) { return v[top(v)]; }); }},
+        {"logsumexp", [](In in, Options o) { return reduction(in, o, log_sum_exp); }},
+        {"max",
+         [](In in, Options o) {
+           return Out{along(in, o, [](const auto& v) { return v[top(v)]; }),
+                      along(in, o, [](const auto& v) { return static_cast<double>(top(v)); })};
+         }},
+        {"argmax",
+         [](In in, Options o) {
+           return Out{along(in, o, [](const auto& v) { return static_cast<double>(top(v)); })};
+         }},
+        {"softmax",
+         [](In in, Options o) {
+           return rowwise(
+               in, o, [](const auto& x, const auto&, size_t k) { return std::exp(x[k] - log_sum_exp(x)); });
+         }},
+        {"log_softmax",
+         [](In in, Options o) {
+           return rowwise(in, o, [](const auto& x, const auto&, size_t k) { return x[k] - log_sum_exp(x); });
+         }},
+        {"softmax_backward",
+         [](In in, Options o) {
+           return rowwise(in, o,
+                          [](const auto& g, const auto& y, size_t k) { return y[k] * (g[k] - dot(g, y)); });
+         }},
+        {"log_softmax_backward",
+         [](In in, Options o) {
+           return rowwise(in, o, [](const auto& g, const auto& y, size_t k) {
+             return g[k] - std::exp(y[k]) * total(g);
+           });
+         }},
+        {"matmul", matmul},
+        {"linear", linear},
+        {"linear_backward_input", linear_backward_input},
+        {"linear_backward_weight", linear_backward_weight},
+        {"mse_loss", mse_loss},
+        {"cross_entropy", cross_entropy},
+        {"cross_entropy_backward", cross_entropy_backward},
+        {"dropout", dropout},
     };
     all.insert(layout_references().begin(), layout_references().end());
     return all;

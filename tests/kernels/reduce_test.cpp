@@ -1,0 +1,350 @@
+#include "autograd/kernels/reduce.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "tests/kernels/kernel_data.h"
+
+namespace tapegrad::kernels {
+namespace {
+
+using namespace kernel_tests;
+
+// The dims of a dense tensor, and which of them go.
+struct Case {
+  std::vector<int64_t> sizes;
+  std::vector<bool> reduced;
+
+  Reduction reduction() const {
+    Reduction r{};
+    int64_t stride = numel();
+    for (size_t d = 0; d < sizes.size(); ++d) {
+      stride = sizes[d] == 0 ? 0 : stride / sizes[d];
+      if (reduced[d]) {
+        r.reduced[r.rank_reduced] = sizes[d];
+        r.reduced_stride[r.rank_reduced++] = stride;
+      } else {
+        r.kept[r.rank_kept] = sizes[d];
+        r.kept_stride[r.rank_kept++] = stride;
+      }
+    }
+    return r;
+  }
+  int64_t numel() const {
+    return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
+  }
+  int64_t results() const {
+    int64_t n = 1;
+    for (size_t d = 0; d < sizes.size(); ++d) n *= reduced[d] ? 1 : sizes[d];
+    return n;
+  }
+  std::string text() const {
+    std::string s;
+    for (size_t d = 0; d < sizes.size(); ++d) s += (reduced[d] ? " -" : " ") + std::to_string(sizes[d]);
+    return s;
+  }
+};
+
+// The elements that go into each result, in order.
+template <class T>
+std::vector<std::vector<double>> addends(const Case& c, const std::vector<T>& x) {
+  std::vector<std::vector<double>> all(static_cast<size_t>(c.results()));
+  for (int64_t i = 0; i < c.numel(); ++i) {
+    int64_t rest = i, at = 0, scale = 1;
+    for (size_t d = c.sizes.size(); d-- > 0;) {
+      if (!c.reduced[d]) {
+        at += rest % c.sizes[d] * scale;
+        scale *= c.sizes[d];
+      }
+      rest /= c.sizes[d];
+    }
+    all[static_cast<size_t>(at)].push_back(static_cast<double>(x[static_cast<size_t>(i)]));
+  }
+  return all;
+}
+
+template <class T>
+std::vector<T> reduced(Reduce kind, const Case& c, const std::vector<T>& x) {
+  // A number that is no result stands on either side.
+  std::vector<T> y(static_cast<size_t>(c.results() + 2), T{-77});
+  reduce(kind, dtype_of<T>(), c.reduction(), x.data(), y.data() + 1);
+  CHECK(y.front() == T{-77});
+  CHECK(y.back() == T{-77});
+  return {y.begin() + 1, y.end() - 1};
+}
+
+// A float64 value with an error far below that of the sums under test.
+double exact_sum(const std::vector<double>& v) {
+  double sum = 0, lost = 0;
+  for (double x : v) {
+    const double next = sum + x;
+    lost += std::fabs(sum) >= std::fabs(x) ? (sum - next) + x : (x - next) + sum;
+    sum = next;
+  }
+  return sum + lost;
+}
+
+double sizes_of(const std::vector<double>& v) {
+  double sum = 0;
+  for (double x : v) sum += std::fabs(x);
+  return sum;
+}
+
+template <class T>
+double sum_bound(const std::vector<double>& v) {
+  return (std::log2(static_cast<double>(v.size())) + 8) * kUnit<T> * sizes_of(v);
+}
+
+double exact_log_sum_exp(const std::vector<double>& v) {
+  const double top = *std::max_element(v.begin(), v.end());
+  std::vector<double> e;
+  for (double x : v) e.push_back(std::exp(x - top));
+  e[static_cast<size_t>(std::max_element(v.begin(), v.end()) - v.begin())] = 0;
+  return top + std::log1p(exact_sum(e));
+}
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases = {{{}, {}}, {{1}, {true}}, {{5}, {false}}, {{1, 1}, {true, false}}};
+  for (int64_t n : {1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 255, 257, 1000, 1031}) {
+    cases.push_back({{n}, {true}});
+    cases.push_back({{3, n}, {false, true}});
+    cases.push_back({{n, 3}, {true, false}});
+    cases.push_back({{2, n, 5}, {false, true, false}});
+    cases.push_back({{9, n}, {true, false}});
+    cases.push_back({{2, 17, n}, {false, true, false}});
+    cases.push_back({{2, n, 3}, {true, false, true}});
+  }
+  for (const std::vector<int64_t>& sizes :
+       {std::vector<int64_t>{2, 3, 4, 5, 6}, {3, 1, 40, 2, 1}, {1, 7, 1, 33, 9}}) {
+    for (int mask = 0; mask < 32; ++mask) {
+      Case c{sizes, {}};
+      for (int d = 0; d < 5; ++d) c.reduced.push_back((mask >> d & 1) != 0);
+      cases.push_back(c);
+    }
+  }
+  return cases;
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: sums and means keep their bound in every layout", T, float, double) {
+  Numbers numbers(1);
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (const Case& c : all_cases()) {
+      CAPTURE(c.text());
+      const auto x = numbers.vector<T>(c.numel(), -1, 1.5);
+      const auto sums = reduced(Reduce::sum, c, x), means = reduced(Reduce::mean, c, x);
+      const auto terms = addends(c, x);
+      bool right = true;
+      for (size_t i = 0; i < terms.size(); ++i) {
+        const double n = static_cast<double>(terms[i].size()), sum = exact_sum(terms[i]);
+        const double bound = sum_bound<T>(terms[i]);
+        right = right && std::fabs(static_cast<double>(sums[i]) - sum) <= bound;
+        right = right && std::fabs(static_cast<double>(means[i]) - sum / n) <=
+                             (bound + kUnit<T> * sizes_of(terms[i])) / n;
+      }
+      CHECK(right);
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: largest and smallest are exact in every layout, and NaN wins", T, float,
+                   double) {
+  Numbers numbers(2);
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (const Case& c : all_cases()) {
+      CAPTURE(c.text());
+      auto x = numbers.vector<T>(c.numel());
+      if (numbers.below(2) == 1) x[static_cast<size_t>(numbers.below(c.numel()))] = kNan<T>;
+      if (numbers.below(3) == 1) std::fill(x.begin(), x.end(), -kInf<T>);
+      const auto largest = reduced(Reduce::amax, c, x), smallest = reduced(Reduce::amin, c, x);
+      const auto terms = addends(c, x);
+      bool right = true;
+      for (size_t i = 0; i < terms.size(); ++i) {
+        const bool nan = std::any_of(terms[i].begin(), terms[i].end(), [](double v) { return v != v; });
+        const auto [low, high] = std::minmax_element(terms[i].begin(), terms[i].end());
+        right = right && (nan ? std::isnan(largest[i]) : static_cast<double>(largest[i]) == *high);
+        right = right && (nan ? std::isnan(smallest[i]) : static_cast<double>(smallest[i]) == *low);
+      }
+      CHECK(right);
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: logsumexp in every layout", T, float, double) {
+  Numbers numbers(3);
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (const Case& c : all_cases()) {
+      CAPTURE(c.text());
+      const double spread = std::pow(10.0, numbers.uniform(-1, 3)), middle = numbers.uniform(-100, 100);
+      const auto x = numbers.vector<T>(c.numel(), middle - spread, middle + spread);
+      const auto y = reduced(Reduce::logsumexp, c, x);
+      const auto terms = addends(c, x);
+      bool right = true;
+      for (size_t i = 0; i < terms.size(); ++i) {
+        // The logarithm's part and the largest may cancel; what is lost then is a few units of either.
+        const double exact = exact_log_sum_exp(terms[i]);
+        const double scale = std::fabs(exact) + std::log(static_cast<double>(terms[i].size()));
+        right = right && std::fabs(static_cast<double>(y[i]) - exact) <=
+                             6 * kUnit<T> * scale + 2 * kUnit<double> * spread;
+      }
+      CHECK(right);
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: special values of sums and logsumexp", T, float, double) {
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (const Case& c : {Case{{40}, {true}}, Case{{40, 3}, {true, false}},
+                          Case{{8, 3, 5}, {true, false, true}}, Case{{40, 70}, {true, false}}}) {
+      CAPTURE(c.text());
+      const size_t last = static_cast<size_t>(c.numel()) - 1;
+      std::vector<T> x(last + 1, -kInf<T>);
+      CHECK(reduced(Reduce::logsumexp, c, x).back() == -kInf<T>);
+      CHECK(reduced(Reduce::sum, c, x).back() == -kInf<T>);
+      x[last] = T{3};
+      CHECK(reduced(Reduce::logsumexp, c, x).back() == T{3});
+      x[last] = kInf<T>;
+      CHECK(reduced(Reduce::logsumexp, c, x).back() == kInf<T>);
+      CHECK(std::isnan(reduced(Reduce::sum, c, x).back()));
+      x[last] = kNan<T>;
+      CHECK(std::isnan(reduced(Reduce::logsumexp, c, x).back()));
+      std::fill(x.begin(), x.end(), T{1e4});
+      const double n = static_cast<double>(c.numel() / c.results());
+      CHECK(ulps(reduced(Reduce::logsumexp, c, x).back(), 1e4 + std::log(n)) <= 1);
+      std::fill(x.begin(), x.end(), std::numeric_limits<T>::max());
+      CHECK(reduced(Reduce::logsumexp, c, x).back() == std::numeric_limits<T>::max());
+    }
+    CHECK(ulps(reduced<T>(Reduce::logsumexp, {{2}, {true}}, {T{0}, T{-20}}).front(),
+  });
+}
+
+TEST_CASE("kernels/reduce: nothing to reduce, and nothing to write") {
+  const std::vector<float> none;
+  CHECK(reduced(Reduce::sum, {{0}, {true}}, none).front() == 0.0f);
+  CHECK(std::isnan(reduced(Reduce::mean, {{0, 3}, {true, false}}, none).back()));
+  CHECK(reduced(Reduce::logsumexp, {{2, 0}, {false, true}}, none).back() == -kInf<float>);
+  CHECK(reduced(Reduce::sum, {{0, 3}, {false, true}}, none).empty());
+  CHECK(reduced(Reduce::sum, {{3, 0, 2}, {true, false, true}}, std::vector<double>{}).empty());
+  CHECK(reduced(Reduce::sum, {{2, 0}, {false, true}}, std::vector<int64_t>{}) == std::vector<int64_t>{0, 0});
+}
+
+TEST_CASE("kernels/reduce: integer sums are exact and wrap around") {
+  Numbers numbers(4);
+  for (const Case& c : all_cases()) {
+    std::vector<int64_t> x(static_cast<size_t>(c.numel()));
+    for (int64_t& v : x) v = static_cast<int64_t>(numbers.bits() >> 20);
+    const auto y = reduced(Reduce::sum, c, x);
+    std::vector<double> small(x.begin(), x.end());
+    const auto terms = addends(c, small);
+    bool right = true;
+    for (size_t i = 0; i < terms.size(); ++i) {
+      int64_t sum = 0;
+      for (double v : terms[i]) sum += static_cast<int64_t>(v);
+      right = right && y[i] == sum;
+    }
+    CHECK_MESSAGE(right, c.text());
+  }
+  const int64_t most = std::numeric_limits<int64_t>::max();
+  CHECK(reduced<int64_t>(Reduce::sum, {{2}, {true}}, {most, 1}).front() ==
+        std::numeric_limits<int64_t>::min());
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: long sums keep their bound where plain loops do not", T, float, double) {
+  // 0.1 in T, so often that a running sum would be off by a thousand times the bound.
+  const int64_t n = 3'000'017;
+  const T tenth = static_cast<T>(0.1);
+  const double each = static_cast<double>(tenth);
+  for (const Case& c : {Case{{n}, {true}}, Case{{n, 1}, {true, false}}, Case{{n / 3, 3}, {true, false}}}) {
+    CAPTURE(c.text());
+    const std::vector<T> x(static_cast<size_t>(c.numel()), tenth);
+    const double terms = static_cast<double>(c.numel() / c.results());
+    const double bound = (std::log2(terms) + 8) * kUnit<T> * terms * each;
+    for (T y : reduced(Reduce::sum, c, x))
+      CHECK(std::fabs(static_cast<double>(y) - terms * each) <= bound + kUnit<double> * terms * each);
+  }
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: the same bits for one, two and three threads", T, float, double) {
+  Numbers numbers(5);
+  const auto x = numbers.vector<T>(2'100'000);
+  for (const Case& c :
+       {Case{{2'100'000}, {true}}, Case{{3, 700'000}, {false, true}}, Case{{700'000, 3}, {true, false}},
+        Case{{30'000, 70}, {true, false}}, Case{{300, 7000}, {true, false}}, Case{{7000, 300}, {false, true}},
+        Case{{100, 300, 70}, {true, false, true}}, Case{{70, 300, 100}, {false, true, false}},
+        Case{{7, 3000, 100}, {true, false, true}}, Case{{30, 100, 700}, {true, false, false}}}) {
+    for (Reduce kind : {Reduce::sum, Reduce::mean, Reduce::amax, Reduce::amin, Reduce::logsumexp}) {
+      const auto results = with_threads([&] { return reduced(kind, c, x); });
+      CHECK_MESSAGE(same_bits(results[0], results[1]), c.text());
+      CHECK_MESSAGE(same_bits(results[0], results[2]), c.text());
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: indices of the first largest", T, float, double) {
+  Numbers numbers(6);
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (int64_t outer : {0, 1, 3}) {
+      for (int64_t n : {1, 2, 7, 16, 33, 100}) {
+        for (int64_t inner : {0, 1, 2, 9, 70}) {
+          auto x = numbers.vector<T>(outer * n * inner);
+          for (T& v : x) v = std::round(v * 4);  // ties
+          for (int64_t i = numbers.below(3); i > 0 && !x.empty(); --i) {
+            x[static_cast<size_t>(numbers.below(static_cast<int64_t>(x.size())))] = kNan<T>;
+          }
+          const size_t count = static_cast<size_t>(outer * inner);
+          std::vector<T> values(count);
+          std::vector<int64_t> indices(count, -1), alone(count, -1);
+          max_with_index(dtype_of<T>(), x.data(), values.data(), indices.data(), outer, n, inner);
+          max_with_index(dtype_of<T>(), x.data(), nullptr, alone.data(), outer, n, inner);
+          bool right = indices == alone;
+          for (size_t r = 0; r < count; ++r) {
+            const size_t width = static_cast<size_t>(inner),
+                         start = r / width * static_cast<size_t>(n) * width + r % width;
+            int64_t best = 0;
+            const auto at = [&](int64_t i) { return x[start + static_cast<size_t>(i) * width]; };
+            for (int64_t i = 1; i < n && at(best) == at(best); ++i) {
+              if (at(i) > at(best)) best = i;
+              if (at(i) != at(i)) best = i;
+            }
+            right = right && indices[r] == best;
+            right = right && (values[r] == at(best) || (values[r] != values[r] && at(best) != at(best)));
+          }
+          CHECK(right);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: products of rows", T, float, double) {
+  Numbers numbers(7);
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (int64_t rows : {0, 1, 5}) {
+      for (int64_t n : {0, 1, 3, 8, 31, 100, 5000}) {
+        const auto a = numbers.vector<T>(rows * n), b = numbers.vector<T>(rows * n);
+        std::vector<T> y(static_cast<size_t>(rows), T{-77});
+        row_dot(dtype_of<T>(), a.data(), b.data(), y.data(), rows, n);
+        for (int64_t r = 0; r < rows; ++r) {
+          std::vector<double> products;
+          for (int64_t i = r * n; i < (r + 1) * n; ++i) {
+            products.push_back(static_cast<double>(a[static_cast<size_t>(i)]) *
+                               static_cast<double>(b[static_cast<size_t>(i)]));
+          }
+          const double bound =
+              n == 0 ? 0 : sum_bound<T>(products) + (kUnit<T> + kUnit<double>)*sizes_of(products);
+          CHECK(std::fabs(static_cast<double>(y[static_cast<size_t>(r)]) - exact_sum(products)) <= bound);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace tapegrad::kernels
