@@ -5,6 +5,7 @@
 #include <string>
 
 #include "autograd/body.h"
+#include "autograd/plain_call.h"
 #include "autograd/raise.h"
 #include "autograd/tape_impl.h"
 #include "autograd/text.h"
@@ -19,20 +20,11 @@ namespace {
 
 constexpr int kInlineInputs = 8;
 
-// A number beside tensors, shaped like a 0-d tensor whose memory repeats it for a whole vector.
+// A number beside tensors, as a 0-d tensor.
 struct LiteralBody {
   Body body;
-  alignas(64) unsigned char splat[64];
+  double value;  // of the tensors' dtype
 };
-
-template <class T>
-void splat(LiteralBody& literal, T value) {
-  uint64_t bits = 0;
-  std::memcpy(&bits, &value, sizeof(T));
-  if (sizeof(T) == 4) bits |= bits << 32;
-  auto* to = reinterpret_cast<uint64_t*>(literal.splat);
-  for (int i = 0; i < 8; ++i) to[i] = bits;
-}
 
 }  // namespace
 
@@ -77,7 +69,11 @@ class Invocation {
     call_.into_ = into;
     call_.op_->shape(call_);
     if (call_.op_->forward != nullptr) call_.op_->forward(call_);
-    if (tracked_ && call_.op_->flags.non_differentiable == nullptr) record();
+    if (tracked_ && call_.op_->flags.non_differentiable == nullptr) {
+      detail::record(*t_state.tape, *call_.op_, call_.options_, call_.where_,
+                     {call_.args_, static_cast<size_t>(call_.inputs_)},
+                     {call_.out_, static_cast<size_t>(call_.outputs_)});
+    }
   }
 
   Cost cost() {
@@ -98,7 +94,6 @@ class Invocation {
   void resolve();
   void resolve_literals();
   void check_tape(const Body& body, int i);
-  void record();
 
   Call call_;
   OptionsBox* defaults_ = nullptr;
@@ -135,7 +130,7 @@ void Invocation::resolve() {
         call_.in_[i] = body;
         if (tape != nullptr && body->tape != 0) {
           if (body->tape == tape->serial) {
-            tracked_ |= tape->values[body->value].tracked;
+            tracked_ |= body->tracked;
           } else {
             check_tape(*body, i);
           }
@@ -180,19 +175,15 @@ void Invocation::resolve_literals() {
     if (dtype == DType::boolean || (dtype == DType::int64 && arg.kind() == Arg::Kind::real)) {
       call_.dtype_error(fmt::format("the number {} beside {} elements; use cast", arg.real(), name(dtype)));
     }
-    switch (dtype) {
-      case DType::float32: splat(*literal, static_cast<float>(arg.real())); break;
-      case DType::float64: splat(*literal, arg.real()); break;
-      default: splat(*literal, arg.integer()); break;
-    }
+    detail::put_number(dtype, arg, &literal->value);
     literal->body = Body{.references = 1,
                          .dtype = dtype,
                          .rank = 0,
-                         .unused = 0,
+                         .tracked = false,
                          .tape = 0,
                          .value = 0,
-                         .header_bytes = 0,
-                         .data = literal->splat,
+                         .small_bytes = 0,
+                         .data = &literal->value,
                          .owner = nullptr,
                          .numel = 1};
     call_.in_[i] = &(literal++)->body;
@@ -208,71 +199,34 @@ void Invocation::check_tape(const Body& body, int i) {
       call_.op_->name, operand_name(*call_.op_, i), body.tape, t_state.tape->serial, location(call_.where_));
 }
 
-void Invocation::record() {
-  TapeImpl& tape = *t_state.tape;
-  const auto count = static_cast<size_t>(call_.inputs_);
-  auto* ids = static_cast<uint32_t*>(tape.arena.allocate(count * sizeof(uint32_t), alignof(uint32_t)));
-  void* options = nullptr;
-  if (const OptionsType* type = call_.options_.type) {
-    options = tape.arena.allocate(type->size, std::max(type->align, size_t{1}));
-    if (type->trivial) {
-      std::memcpy(options, call_.options_.data, type->size);
-    } else {
-      type->copy(options, call_.options_.data);
-      tape.owned_options.emplace_back(options, type);
-    }
+void* detail::copy_options(TapeImpl& tape, OptionsRef options) {
+  const OptionsType& type = *options.type;
+  void* copy = tape.arena.allocate(type.size, std::max(type.align, size_t{1}));
+  if (type.trivial) {
+    std::memcpy(copy, options.data, type.size);
+  } else {
+    type.copy(copy, options.data);
+    tape.owned_options.emplace_back(copy, &type);
   }
-  for (size_t i = 0; i < count; ++i) {
-    const Arg& arg = call_.args_[i];
-    switch (arg.kind()) {
-      case Arg::Kind::tensor:
-        if (arg.body()->tape == tape.serial) {
-          ids[i] = arg.body()->value;
-        } else {
-          ids[i] = tape.add_value(ValueKind::constant, false);
-          tape.values[ids[i]].body = detail::retain(arg.body());
-        }
-        break;
-      case Arg::Kind::cell:
-        if (arg.cell()->trainable) {
-          ids[i] = tape.leaf(arg.cell());
-        } else {
-          ids[i] = tape.add_value(ValueKind::constant, false);
-          tape.values[ids[i]].body = detail::retain(arg.cell()->value.handle());
-        }
-        break;
-      case Arg::Kind::real:
-        ids[i] = tape.add_value(ValueKind::real_literal, false);
-        tape.values[ids[i]].real = arg.real();
-        break;
-      default:
-        ids[i] = tape.add_value(ValueKind::integer_literal, false);
-        tape.values[ids[i]].integer = arg.integer();
-        break;
-    }
-  }
-  auto first = static_cast<uint32_t>(tape.values.size());
-  for (int k = 0; k < call_.outputs_; ++k) {
-    Body* body = call_.out_[k];
-    const uint32_t index = tape.add_value(ValueKind::produced, is_floating(body->dtype));
-    body->tape = tape.serial;
-    body->value = index;
-    ++body->references;  // not shared with another thread yet
-    tape.values[index].body = body;
-  }
-  tape.records.push() = Record{call_.op_,
-                               options,
-                               ids,
-                               call_.where_,
-                               first,
-                               static_cast<uint16_t>(count),
-                               static_cast<uint16_t>(call_.outputs_)};
+  return copy;
 }
 
-Tensor apply(const Op& op, std::span<const Arg> inputs, OptionsRef options) {
+namespace {
+
+// The long way through the door, apart from the short one so that this does not pay for its frame.
+[[gnu::noinline]] Tensor full_call(const Op& op, std::span<const Arg> inputs, OptionsRef options) {
   Invocation invocation(op, inputs, options);
   invocation.run();
   return invocation.take(0);
+}
+
+}  // namespace
+
+Tensor apply(const Op& op, std::span<const Arg> inputs, OptionsRef options) {
+  if (op.plain_operands != 0) {
+    if (Tensor y = detail::plain_call(op, inputs, options); y.defined()) return y;
+  }
+  return full_call(op, inputs, options);
 }
 
 std::vector<Tensor> apply_all(const Op& op, std::span<const Arg> inputs, OptionsRef options) {
@@ -290,6 +244,11 @@ Cost cost_of(const Op& op, std::span<const Tensor> inputs, OptionsRef options) {
 }
 
 void update(const CellRef& cell, const Op& op, std::initializer_list<Arg> inputs, OptionsRef options) {
+  if (op.plain_operands != 0 &&
+      detail::plain_update(*cell.handle(), op, {inputs.begin(), inputs.size()}, options)) {
+    ++cell.handle()->version;
+    return;
+  }
   TapeImpl* tape = t_state.tape;
   t_state.tape = nullptr;
   struct Restore {

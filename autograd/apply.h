@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <initializer_list>
 #include <iosfwd>
 #include <span>
@@ -65,7 +66,7 @@ class TAPEGRAD_API Call {
   int rank(int i) const { return in_[i]->rank; }
   Shape shape(int i) const { return in_[i]->shape(); }
   int64_t numel(int i) const { return in_[i]->numel; }
-  // True for a number; its memory then repeats it over 64 bytes.
+  // True for a number, which appears as a 0-d tensor.
   bool literal(int i) const { return args_[i].is_literal(); }
   template <class T>
   const T* data(int i) const {
@@ -76,9 +77,18 @@ class TAPEGRAD_API Call {
     return *static_cast<const O*>(options_.data);
   }
 
+  const void* option_data() const { return options_.data; }
+
+  bool same_shape(int i, int j) const {
+    const detail::Body &a = in(i), &b = in(j);
+    return a.rank == b.rank && std::equal(a.dims(), a.dims() + a.rank, b.dims());
+  }
+
   // For shape rules: the outputs in order. `alias` declares one that shares the memory of an input.
   void output(DType dtype, std::span<const int64_t> dims, int64_t numel);
   void output(DType dtype, const Shape& shape) { output(dtype, {shape.begin(), shape.end()}, shape.numel()); }
+  // One of input i's shape.
+  void output_like(DType dtype, int i) { output(dtype, {in(i).dims(), in(i).rank}, in(i).numel); }
   void alias(int input, const Shape& shape);
 
   int outputs() const { return outputs_; }

@@ -17,6 +17,16 @@ class Arg {
   enum class Kind : uint8_t { none, tensor, cell, real, integer };
 
   Arg() = default;
+  // Field by field. Copied as a block, right after its fields were written one by one, it would stall.
+  Arg(const Arg& other)
+      : body_(other.body_), where_{other.where_.file, other.where_.line}, kind_(other.kind_) {}
+  Arg& operator=(const Arg& other) {
+    body_ = other.body_;
+    where_.file = other.where_.file;
+    where_.line = other.where_.line;
+    kind_ = other.kind_;
+    return *this;
+  }
   Arg(const Tensor& t, const char* file = __builtin_FILE(), int line = __builtin_LINE())
       : body_(t.handle()), where_{file, line}, kind_(t.defined() ? Kind::tensor : Kind::none) {}
   Arg(const Parameter& p, const char* file = __builtin_FILE(), int line = __builtin_LINE())

@@ -22,20 +22,18 @@ class Block {
  public:
   static constexpr int64_t kSize = 256;
 
-  // A view of `count` elements, or of one value repeated over 64 bytes (step 0).
+  // A view of `count` elements, or of one value for all of them (step 0).
   Block(const E* data, int64_t step, int64_t count) : data_(data), step_(step), count_(count) {}
-  Block(double value) : data_(own_), step_(0), count_(0) {
-    for (size_t i = 0; i < 64 / sizeof(E); ++i) own_[i] = static_cast<E>(value);
-  }
+  Block(double value) : data_(own_), step_(0), count_(0) { own_[0] = static_cast<E>(value); }
   Block(const Block& other) : data_(other.data_), step_(other.step_), count_(other.count_) {
     if (other.data_ != other.own_) return;
     data_ = own_;
-    std::memcpy(own_, other.own_, step_ == 0 ? 64 : static_cast<size_t>(count_) * sizeof(E));
+    std::memcpy(own_, other.own_, step_ == 0 ? sizeof(E) : static_cast<size_t>(count_) * sizeof(E));
   }
   Block& operator=(const Block& other) {
     if (this == &other) return *this;
-    this->~Block();
-    return *new (this) Block(other);
+    new (this) Block(other);
+    return *this;
   }
 
   const E* data() const { return data_; }
@@ -50,8 +48,7 @@ class Block {
     int64_t count = 0;
     ((count = operands.count() > count ? operands.count() : count), ...);
     Block<R> result(typename Block<R>::Uninitialised{}, count);
-    // A formula of numbers alone still fills a whole vector.
-    kernel(in, step, result.own_, count > 0 ? count : static_cast<int64_t>(64 / sizeof(R)));
+    kernel(in, step, result.own_, count > 0 ? count : 1);  // a formula of numbers alone gives one
     return result;
   }
 

@@ -32,9 +32,9 @@ struct Cost {
   double bytes = 0;
 };
 
-// A pointwise kernel: out[i] = f(in[0][i·step[0]], …) for i < n. step is 1, or 0 where in[k] points to 64
-// bytes that all hold one value. Pointers are 64-byte aligned; memory up to the next multiple of 64 bytes may
-// be read and written. `out` may be any dense operand.
+// A pointwise kernel: out[i] = f(in[0][i·step[0]], …) for i < n. step is 1, or 0 where in[k] points to one
+// value for all i. For n > 1, dense pointers are 64-byte aligned, and memory up to the next multiple of 64
+// bytes may be read and written. `out` may be any dense operand.
 using PointwiseKernel = void (*)(const void* const* in, const int64_t* step, void* out, int64_t n);
 
 // Everything the library knows of one op, as one constant. Built by op<T> from a struct T; see make_op.
@@ -57,6 +57,10 @@ struct Op {
   PointwiseKernel pointwise[kDTypes];
   int first_value;  // the first operand that has the common dtype (`where` starts with a condition)
   bool boolean_result;
+  int plain_operands;  // how many operands, if all have the common dtype and none may be left out; else 0
+  // The kernel reads `numbers` more operands, repeated: what number_options writes to `to`.
+  int numbers;
+  void (*number_options)(const void* options, double* to);
 
   // For a backward op (g, x…, y): the pointwise op whose output y is, so y is no free variable of its own.
   const Op* primal;

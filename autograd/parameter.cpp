@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "autograd/apply.h"
+#include "autograd/body.h"
 #include "autograd/raise.h"
 #include "autograd/tape_impl.h"
 #include "autograd/text.h"
@@ -73,6 +74,12 @@ Tensor CellRef::value() const {
   return cell_->value;
 }
 
+bool CellRef::fits(const Tensor& x) const {
+  if (cell_ == nullptr || !x.defined()) return false;
+  const detail::Body& held = *cell_->value.handle();
+  return held.dtype == x.dtype() && detail::same_dims(held, *x.handle());
+}
+
 std::string_view CellRef::name() const {
   return cell_ != nullptr ? std::string_view(cell_->name) : std::string_view("undefined");
 }
@@ -109,8 +116,7 @@ Parameter::operator Tensor() const {
   Tensor value = cell_.value();
   if (tape == nullptr) return value;
   detail::Body* leaf = detail::new_alias(value.handle(), {value.handle()->dims(), value.handle()->rank});
-  leaf->tape = tape->serial;
-  leaf->value = tape->leaf(cell_.handle());
+  detail::put_on_tape(*leaf, tape->serial, tape->leaf(cell_.handle()), true);
   return Tensor::adopt(leaf);
 }
 

@@ -32,6 +32,8 @@ class TAPEGRAD_API CellRef {
   uint64_t version() const;
   // The present value as a constant snapshot: later assignments do not change it.
   Tensor value() const;
+  // True if the value has x's shape and dtype.
+  bool fits(const Tensor& x) const;
   // The name given, or "parameter 7" after the id.
   std::string_view name() const;
   bool named() const;

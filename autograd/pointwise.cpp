@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "autograd/apply.h"
+#include "autograd/body.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/raise.h"
 #include "autograd/samples.h"
@@ -11,7 +12,6 @@
 namespace tapegrad::detail {
 namespace {
 
-constexpr int kMaxOperands = 5;
 constexpr int64_t kBlock = 256;  // elements gathered at a time for an operand that is repeated or spread
 constexpr int64_t kParallelGrain = 16384;  // elements of one piece of work; a multiple of kBlock
 
@@ -19,9 +19,8 @@ constexpr int64_t kParallelGrain = 16384;  // elements of one piece of work; a m
 struct Walk {
   const char* data;
   size_t element;
-  int64_t step;  // 1: dense; 0: one value, in `splat`; -1: gathered through `strides`
+  int64_t step;  // 1: dense; 0: one value; -1: gathered through `strides`
   Dims strides;
-  alignas(64) char splat[64];
 };
 
 // Joins neighbouring dims of the output that all operands walk alike, so that inner runs are long.
@@ -91,31 +90,30 @@ void gather_any(const Walk& walk, const Dims& sizes, int64_t at, int64_t count, 
   }
 }
 
-void fill_splat(Walk& walk) {
-  for (size_t i = 0; i < sizeof(walk.splat); i += walk.element)
-    std::memcpy(walk.splat + i, walk.data, walk.element);
-}
-
-bool same_dims(const Body& a, const Body& b) {
-  return a.rank == b.rank && std::equal(a.dims(), a.dims() + a.rank, b.dims());
-}
-
 void walk_broadcast(const Call& call, PointwiseKernel kernel) {
   const Body& out = call.out();
   Walk walks[kMaxOperands];
   Dims sizes = out.shape();
-  const int operands = call.inputs();
+  const Op& op = call.op();
+  const int operands = call.inputs() + op.numbers;
+  double numbers[kMaxOperands], number[kMaxOperands];
+  if (op.numbers > 0) op.number_options(call.option_data(), numbers);
   bool gathers = false;
   for (int k = 0; k < operands; ++k) {
-    const Body& in = call.in(k);
     Walk& walk = walks[k];
+    if (k >= call.inputs()) {
+      walk.step = 0;
+      put_number(call.dtype(op.first_value), Arg(numbers[k - call.inputs()]), &number[k]);
+      walk.data = reinterpret_cast<const char*>(&number[k]);
+      continue;
+    }
+    const Body& in = call.in(k);
     walk.data = static_cast<const char*>(in.data);
     walk.element = element_size(in.dtype);
     if (in.numel == out.numel) {
       walk.step = 1;
     } else if (in.numel == 1) {
       walk.step = 0;
-      fill_splat(walk);
     } else {
       walk.step = -1;
       walk.strides = broadcast_strides(in.shape(), out.shape());
@@ -136,7 +134,7 @@ void walk_broadcast(const Call& call, PointwiseKernel kernel) {
         if (walk.step == 1) {
           in[k] = walk.data + static_cast<size_t>(at) * walk.element;
         } else if (walk.step == 0) {
-          in[k] = walk.splat;
+          in[k] = walk.data;
         } else {
           gather_any(walk, sizes, at, count, scratch[k]);
           in[k] = scratch[k];
@@ -212,10 +210,10 @@ void pointwise_forward(Call& call) {
     for (int k = 0; k < call.inputs() && dense; ++k) {
       const Body& operand = call.in(k);
       in[k] = operand.data;
-      step[k] = !call.literal(k);  // a number's memory repeats it
-      dense = operand.numel == out.numel || step[k] == 0;
+      step[k] = operand.numel != 1 || out.numel == 1;
+      dense = operand.numel == out.numel || operand.numel == 1;
     }
-    if (dense) return kernel(in, step, out.data, out.numel);
+    if (dense && call.op().numbers == 0) return kernel(in, step, out.data, out.numel);
   }
   walk_broadcast(call, kernel);
 }

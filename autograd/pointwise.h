@@ -269,7 +269,16 @@ consteval Op make_op() {
     }
     if constexpr (requires { T::first_value; }) result.first_value = T::first_value;
     if constexpr (requires { T::boolean_result; }) result.boolean_result = T::boolean_result;
+    if constexpr (requires { T::numbers; }) {
+      result.numbers = T::numbers;
+      result.number_options = [](const void* options, double* to) {
+        T::number_options(*static_cast<const typename T::Options*>(options), to);
+      };
+    }
     if constexpr (requires { T::primal(); }) result.primal = T::primal();
+  }
+  if (result.pointwise[0] != nullptr && result.first_value == 0 && result.min_inputs == result.max_inputs) {
+    result.plain_operands = result.max_inputs;
   }
   return result;
 }

@@ -36,11 +36,12 @@ void pool_donate(size_t rounded) noexcept;
 // run into the padding. Throws ResourceError when the machine has no more.
 inline void* pool_allocate(size_t bytes) {
   bytes = pool_round_up(bytes);
-  if (bytes <= kPoolSmall && t_small_blocks != nullptr) {
-    FreeBlock*& head = t_small_blocks->lists[bytes / kPoolAlign];
+  SmallBlocks* const mine = t_small_blocks;
+  if (bytes <= kPoolSmall && mine != nullptr) {
+    FreeBlock*& head = mine->lists[bytes / kPoolAlign];
     if (FreeBlock* block = head) {
       head = block->next;
-      --t_small_blocks->surplus;
+      --mine->surplus;
       __builtin_prefetch(head, 1);
       return block;
     }
@@ -49,15 +50,21 @@ inline void* pool_allocate(size_t bytes) {
 }
 
 // Gives memory back under the size it was asked for, on any thread. Small blocks and a bounded amount of
-// large ones are kept for the next pool_allocate of this thread.
-inline void pool_free(void* memory, size_t bytes) noexcept {
-  bytes = pool_round_up(bytes);
-  if (bytes > kPoolSmall || t_small_blocks == nullptr) return pool_free_slow(memory, bytes);
-  FreeBlock*& head = t_small_blocks->lists[bytes / kPoolAlign];
+// large ones are kept for the next pool_allocate of this thread. pool_free_small: the size is rounded up to
+// 64 already, and at most kPoolSmall.
+inline void pool_free_small(void* memory, size_t rounded) noexcept {
+  SmallBlocks* const mine = t_small_blocks;
+  if (mine == nullptr) return pool_free_slow(memory, rounded);
+  FreeBlock*& head = mine->lists[rounded / kPoolAlign];
   auto* block = static_cast<FreeBlock*>(memory);
   block->next = head;
   head = block;
-  if (++t_small_blocks->surplus > kPoolSurplus) pool_donate(bytes);
+  if (++mine->surplus > kPoolSurplus) pool_donate(rounded);
+}
+inline void pool_free(void* memory, size_t bytes) noexcept {
+  bytes = pool_round_up(bytes);
+  if (bytes > kPoolSmall) return pool_free_slow(memory, bytes);
+  pool_free_small(memory, bytes);
 }
 
 // Bytes that this process holds in the pool, free or in use, for tests of memory growth.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "autograd/apply.h"
+#include "autograd/body.h"
 #include "autograd/ops.h"
 #include "autograd/raise.h"
 #include "autograd/text.h"
@@ -59,7 +60,7 @@ void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
     raise<ShapeError>("[gradient] cotangent is {}, expected {} like the output",
                       describe(*cotangent.handle()), describe(body));
   }
-  accumulate(body.value, cotangent);
+  accumulate(body.value, Tensor(cotangent));
 }
 
 bool Sweep::reached(const Record& record) const {
@@ -80,10 +81,12 @@ void Sweep::check_versions() const {
 Gradients Sweep::run() {
   check_versions();
   tape_.freed = consume_;  // also if a rule throws on the way
+  // Whatever a rule runs reports the line of the record.
+  const CallSite restored_at_the_end(t_state.site, true);
   for (size_t r = records_; r-- > 0;) {
     const Record& record = tape_.records[r];
     if (reached(record)) {
-      CallSite site(record.where, /*force=*/true);
+      t_state.site = record.where;
       Vjp vjp(*this, record);
       if (record.op->vjp == nullptr) {
         raise<GraphError>("[{}] has no derivative: {}{}", record.op->name,
@@ -92,7 +95,7 @@ Gradients Sweep::run() {
       record.op->vjp(vjp);
       for (uint32_t k = 0; k < record.output_count; ++k) {
         const uint32_t value = record.first_output + k;
-        if (!tape_.values[value].kept) slots_[value] = Tensor();
+        if (slots_[value].defined() && !tape_.values[value].kept) slots_[value] = Tensor();
       }
     }
     if (consume_) free_record(record);
@@ -108,11 +111,6 @@ Gradients Sweep::run() {
   for (const detail::Leaf& leaf : tape_.leaves) take(leaf.value, leaf.cell);
   for (uint32_t value : tape_.watched) take(value, CellRef());
   return gradients;
-}
-
-void Sweep::accumulate(uint32_t value, Tensor contribution) {
-  Tensor& slot = slots_[value];
-  slot = slot.defined() ? add(slot, contribution) : std::move(contribution);
 }
 
 void Sweep::free_record(const Record& record) {
@@ -146,7 +144,7 @@ bool is_literal(const TapeImpl& tape, uint32_t index) {
 
 }  // namespace
 
-bool Vjp::needs(int i) const { return sweep_.tape_.values[record_->inputs[i]].tracked; }
+bool Vjp::needs_far(int i) const { return sweep_.tape_.values[record_->inputs[i]].tracked; }
 
 Arg Vjp::input(int i) const { return operand(sweep_.tape_, record_->inputs[i], record_->where); }
 
@@ -162,8 +160,7 @@ Tensor Vjp::input_tensor(int i) const {
     return Tensor::share(const_cast<Body*>(&body));
   }
   Body* leaf = detail::new_alias(const_cast<Body*>(&body), {body.dims(), body.rank});
-  leaf->tape = sweep_.tape_.serial;
-  leaf->value = index;
+  detail::put_on_tape(*leaf, sweep_.tape_.serial, index, true);
   return Tensor::adopt(leaf);
 }
 
@@ -174,6 +171,11 @@ Tensor Vjp::output_tensor(int k) const {
 Shape Vjp::shape(int i) const {
   const uint32_t index = record_->inputs[i];
   return is_literal(sweep_.tape_, index) ? Shape() : body_of(sweep_.tape_, index).shape();
+}
+
+int64_t Vjp::numel(int i) const {
+  const uint32_t index = record_->inputs[i];
+  return is_literal(sweep_.tape_, index) ? 1 : body_of(sweep_.tape_, index).numel;
 }
 
 DType Vjp::dtype(int i) const {
@@ -200,25 +202,26 @@ void Vjp::add(int i, Tensor contribution) {
   if (!needs(i)) return;
   const uint32_t value = record_->inputs[i];
   const Body& x = body_of(sweep_.tape_, value);
+  const Body* c = contribution.handle();
+  if (c == nullptr || c->dtype != x.dtype || !detail::same_dims(*c, x))
+    contribution = fitted(i, std::move(contribution));
+  sweep_.accumulate(value, std::move(contribution));
+}
+
+Tensor Vjp::fitted(int i, Tensor contribution) const {
+  const Body& x = body_of(sweep_.tape_, record_->inputs[i]);
   if (!contribution.defined()) {
     raise<GraphError>("[{}] its VJP gave an undefined tensor for operand {}{}", op().name,
                       operand_name(op(), i), location(record_->where));
   }
   const Body& c = *contribution.handle();
-  if (c.dtype != x.dtype) {
+  Shape joined;
+  int axis = 0;
+  if (c.dtype != x.dtype || !broadcast(c.shape(), x.shape(), joined, axis) || !(joined == c.shape())) {
     raise<GraphError>("[{}] its VJP gave {} for operand {}, which is {}{}", op().name, describe(c),
                       operand_name(op(), i), describe(x), location(record_->where));
   }
-  if (c.rank != x.rank || !std::equal(c.dims(), c.dims() + c.rank, x.dims())) {
-    Shape joined;
-    int axis = 0;
-    if (!broadcast(c.shape(), x.shape(), joined, axis) || !(joined == c.shape())) {
-      raise<GraphError>("[{}] its VJP gave {} for operand {}, which is {}{}", op().name, describe(c),
-                        operand_name(op(), i), describe(x), location(record_->where));
-    }
-    contribution = sum_to_size(contribution, x.shape());
-  }
-  sweep_.accumulate(value, std::move(contribution));
+  return sum_to_size(contribution, x.shape());
 }
 
 Gradients Tape::gradient(std::span<const Tensor> ys, std::span<const Tensor> cotangents,

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "autograd/ops.h"
 #include "autograd/tape.h"
 #include "autograd/tape_impl.h"
 
@@ -28,7 +29,14 @@ class Sweep {
   bool reached(const Record& record) const;
   void check_versions() const;
   // Adds to the cotangent of a value; takes the contribution over.
-  void accumulate(uint32_t value, Tensor contribution);
+  void accumulate(uint32_t value, Tensor&& contribution) {
+    Tensor& slot = slots_[value];
+    if (slot.defined()) {
+      slot = add(slot, contribution);
+    } else {
+      slot.swap(contribution);
+    }
+  }
   void free_record(const Record& record);
 
   detail::TapeImpl& tape_;

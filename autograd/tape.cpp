@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "autograd/body.h"
 #include "autograd/raise.h"
 #include "autograd/tape_impl.h"
 #include "autograd/text.h"
@@ -84,15 +85,15 @@ void TapeImpl::throw_full() { raise<ResourceError>("a tape holds at most {} valu
 uint32_t TapeImpl::leaf(Cell* cell) {
   uint32_t& slot = leaf_of.slot(cell);
   if (slot != LeafMap::kNone) return slot;
-  const uint32_t index = add_value(ValueKind::parameter, true);
+  const uint32_t index = next_value();
+  add(ValueKind::parameter, true).leaf = static_cast<uint32_t>(leaves.size());
   slot = index;
-  values[index].leaf = static_cast<uint32_t>(leaves.size());
   leaves.push_back({CellRef::share(cell), cell->version, index});
   return index;
 }
 
 void TapeImpl::clear() {
-  for (size_t i = 0; i < values.size(); ++i) release_value(values[i]);
+  values.for_each(&TapeImpl::release_value);
   for (auto& [options, type] : owned_options) type->destroy(options);
   owned_options.clear();
   values.clear();
@@ -153,14 +154,14 @@ Tensor Tape::watch(const Tensor& x) {
     value.kept = true;
     return x;
   }
-  const uint32_t index = impl_->add_value(ValueKind::watched, true);
-  detail::Body* leaf = detail::new_alias(body, {body->dims(), body->rank});
-  leaf->tape = impl_->serial;
-  leaf->value = index;
-  impl_->values[index].body = detail::retain(leaf);
-  impl_->values[index].kept = true;
+  Tensor leaf = Tensor::adopt(detail::new_alias(body, {body->dims(), body->rank}));
+  const uint32_t index = impl_->next_value();
+  detail::Value& value = impl_->add(ValueKind::watched, true);
+  value.body = detail::retain(leaf.handle());
+  value.kept = true;
+  detail::put_on_tape(*leaf.handle(), impl_->serial, index, true);
   impl_->watched.push_back(index);
-  return Tensor::adopt(leaf);
+  return leaf;
 }
 
 uint64_t Tape::serial() const { return impl_->serial; }

@@ -26,6 +26,7 @@ struct Record {
   uint32_t first_output;  // outputs are first_output, first_output + 1, …
   uint16_t input_count;
   uint16_t output_count;
+  uint32_t tracked;  // bit i: input i needs a cotangent; the last bit stands for all inputs from there on
 
   OptionsRef option_ref() const { return {options, options != nullptr ? op->options : nullptr}; }
 };
@@ -97,13 +98,14 @@ class Sweep;
 class TAPEGRAD_API Vjp {
  public:
   int inputs() const { return record_->input_count; }
-  bool needs(int i) const;
+  bool needs(int i) const { return i < 31 ? (record_->tracked >> i & 1) != 0 : needs_far(i); }
   // Operand i, with the record's source line; tracked again when the sweep is differentiable.
   Arg input(int i) const;
   Arg output(int k = 0) const;
   Tensor input_tensor(int i) const;
   Tensor output_tensor(int k = 0) const;
   Shape shape(int i) const;
+  int64_t numel(int i) const;
   DType dtype(int i) const;
   template <class O>
   const O& options() const {
@@ -121,6 +123,8 @@ class TAPEGRAD_API Vjp {
  private:
   friend class Sweep;
   Vjp(Sweep& sweep, const Record& record) : sweep_(sweep), record_(&record) {}
+  bool needs_far(int i) const;
+  Tensor fitted(int i, Tensor contribution) const;
 
   Sweep& sweep_;
   const Record* record_;

@@ -23,6 +23,15 @@ class ChunkedList {
 
   ~ChunkedList() { shrink(0); }
   size_t size() const { return size_; }
+  template <class F>
+  void for_each(F f) {
+    size_t left = size_;
+    for (T* chunk : chunks_) {
+      T* const end = chunk + (left < kPerChunk ? left : kPerChunk);
+      left -= static_cast<size_t>(end - chunk);
+      for (T* entry = chunk; entry != end; ++entry) f(*entry);
+    }
+  }
   T& operator[](size_t i) { return chunks_[i / kPerChunk][i % kPerChunk]; }
   const T& operator[](size_t i) const { return chunks_[i / kPerChunk][i % kPerChunk]; }
   T& push() {
@@ -97,10 +106,10 @@ struct Value {
     double real;
     int64_t integer;
   };
-  uint32_t leaf;  // for a parameter: its place in `leaves`
   ValueKind kind;
-  bool tracked;  // a gradient may flow here
-  bool kept;     // the sweep keeps its gradient
+  bool tracked;   // a gradient may flow here
+  bool kept;      // the sweep keeps its gradient
+  uint32_t leaf;  // for a parameter: its place in `leaves`
 };
 
 // A parameter on the tape. The tape holds the cell and not the memory, so that a step can write in place.
@@ -140,14 +149,22 @@ struct TapeImpl {
   std::vector<uint32_t> watched;  // values whose gradient is kept, in order, besides parameters
   std::vector<std::pair<void*, const OptionsType*>> owned_options;  // those with a destructor
 
-  uint32_t add_value(ValueKind kind, bool tracked) {
-    const size_t index = values.size();
-    if (index >= UINT32_MAX) throw_full();
-    values.push() = Value{{.body = nullptr}, 0, kind, tracked, false};
-    return static_cast<uint32_t>(index);
+  // The place of the next value.
+  uint32_t next_value() const { return static_cast<uint32_t>(values.size()); }
+  // Adds a value; the caller sets what it holds. Field by field: a struct put together on the stack and
+  // copied from there as a whole stalls on the stores.
+  Value& add(ValueKind kind, bool tracked) {
+    if (values.size() >= UINT32_MAX) throw_full();
+    Value& value = values.push();
+    value.body = nullptr;
+    value.kind = kind;
+    value.tracked = tracked;
+    value.kept = false;
+    value.leaf = 0;
+    return value;
   }
   uint32_t leaf(Cell* cell);
-  void release_value(Value& value) {
+  static void release_value(Value& value) {
     if (value.kind == ValueKind::real_literal || value.kind == ValueKind::integer_literal) return;
     release(value.body);
     value.body = nullptr;

@@ -19,19 +19,19 @@ Body* new_body(DType dtype, std::span<const int64_t> dims, int64_t numel) {
 }
 
 Body* new_alias(Body* of, std::span<const int64_t> dims) {
-  Body* body = start_body(pool_allocate(header_bytes(dims.size())), of->dtype, dims, of->numel);
+  Body* body = start_body(of->dtype, dims, of->numel, 0);
   body->data = of->data;
   body->owner = retain(of->owner != nullptr ? of->owner : of);
   return body;
 }
 
 void delete_body(Body* body) noexcept {
-  if (body->owner == nullptr) {
-    pool_free(body, body->header_bytes + body->bytes());
-    return;
-  }
   Body* owner = body->owner;  // an owner has no owner itself, so this goes one step deep
-  pool_free(body, body->header_bytes);
+  if (body->small_bytes != 0) {
+    pool_free_small(body, body->small_bytes);
+  } else {
+    pool_free(body, header_bytes(body->rank) + (owner == nullptr ? body->bytes() : 0));
+  }
   release(owner);
 }
 

@@ -32,15 +32,16 @@ struct Index {
 namespace detail {
 
 // One tensor: a counted header, its sizes, and its elements from the next 64-byte boundary on, in one
-// allocation. A reshaped tensor has only the header and shares the memory of `owner`.
+// allocation; a single element stands right behind the sizes. A reshaped tensor has only the header and
+// shares the memory of `owner`.
 struct Body {
   uint32_t references;
   DType dtype;
   uint8_t rank;
-  uint16_t unused;
-  uint64_t tape;   // serial of the tape that recorded this value, 0 for a constant
-  uint32_t value;  // its place on that tape
-  uint32_t header_bytes;
+  bool tracked;          // a gradient may flow to this value of `tape`
+  uint64_t tape;         // serial of the tape that recorded this value, 0 for a constant
+  uint32_t value;        // its place on that tape
+  uint32_t small_bytes;  // what was allocated, 0: more than the small blocks of the pool hold
   void* data;
   Body* owner;  // null: the elements are this allocation's own
   int64_t numel;
@@ -139,6 +140,11 @@ class TAPEGRAD_API Tensor {
     return *this;
   }
   ~Tensor() { detail::release(body_); }
+  void swap(Tensor& other) noexcept {
+    detail::Body* mine = body_;
+    body_ = other.body_;
+    other.body_ = mine;
+  }
 
   bool defined() const { return body_ != nullptr; }
   DType dtype() const { return body().dtype; }

@@ -51,6 +51,7 @@ void SGD::find(const Gradients& gradients) {
       }
     }
     const Tensor& g = entries[place].gradient;
+    if (cell.fits(g)) continue;
     const Tensor w = cell.value();
     if (g.dtype() != w.dtype()) {
       raise<DTypeError>("[SGD] the gradient of \"{}\" is {}, the parameter {}", cell.name(), describe(g),

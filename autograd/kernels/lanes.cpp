@@ -63,19 +63,33 @@ HWY_ATTR void vectors(const T* const (&from)[sizeof...(K)], const size_t (&moves
   }
 }
 
+// Fills 64 bytes with the value at `from`, which then points to them.
+template <class T>
+HWY_ATTR void repeat(const T*& from, T* to) {
+  const Tag<T> d;
+  const auto value = Set(d, *from);
+  for (size_t i = 0; i < 64 / sizeof(T); i += Lanes(d)) Store(value, d, to + i);
+  from = to;
+}
+
 template <class F, class T, size_t... K>
 HWY_ATTR void loop(std::index_sequence<K...> indices, const void* const* in, const int64_t* step, void* out,
                    int64_t n) {
-  const T* const from[] = {static_cast<const T*>(in[K])...};
-  // An operand of one value stays at its first 64 bytes.
+  const T* from[] = {static_cast<const T*>(in[K])...};
+  // An operand of one value stays where it is.
   const size_t moves[] = {step[K] == 0 ? 0 : ~size_t{0}...};
   T* const to = static_cast<T*>(out);
   const size_t count = static_cast<size_t>(n);
   if constexpr (on_scalars<F, T>(indices)) {
     for (size_t i = 0; i < count; ++i) to[i] = F::scalar(from[K][i & moves[K]]...);
+  } else if (count == 1) {
+    const Tag<T> d;
+    *to = GetLane(F::f(d, Set(d, *from[K])...));
   } else if ((moves[K] & ...) != 0) {
     vectors<F, false>(from, moves, to, count, indices);
   } else {
+    alignas(64) T repeated[sizeof...(K)][64 / sizeof(T)];
+    ((moves[K] != 0 ? void() : repeat(from[K], repeated[K])), ...);
     vectors<F, true>(from, moves, to, count, indices);
   }
 }

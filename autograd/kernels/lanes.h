@@ -10,9 +10,9 @@
 namespace tapegrad::kernels {
 
 // One pointwise kernel: out[i] = f(in[0][i·step[0]], in[1][i·step[1]], …) for i < n. step[k] is 1, or 0 where
-// in[k] points to 64 bytes that all hold one value. Pointers are 64-byte aligned, and memory up to the next
-// multiple of 64 bytes may be read and written, so whole vectors run into the padding. `out` may be any dense
-// operand. Every result depends on the operands of its own index alone.
+// in[k] points to one value for all i. For n > 1, dense pointers are 64-byte aligned, and memory up to the
+// next multiple of 64 bytes may be read and written, so whole vectors run into the padding. `out` may be any
+// dense operand. Every result depends on the operands of its own index alone.
 using LaneKernel = void (*)(const void* const* in, const int64_t* step, void* out, int64_t n);
 
 // The functions there are kernels for, each for float and double. g is a cotangent, y the result of the

@@ -121,17 +121,28 @@ struct Formula<Scalar::logical_or> {
 template <DType T>
 using Element = std::tuple_element_t<static_cast<size_t>(T), std::tuple<float, double, int64_t, uint8_t>>;
 
-// f over n elements X…, as many at a time as 64 bytes of the widest type hold. A repeated operand has that
-// many equal ones, so it is read like the others but stays where it is; the inner loop is the same for all
+// f over n elements X…, as many at a time as 64 bytes of the widest type hold. An operand of one value is
+// repeated as often, so it is read like the others but stays where it is; the inner loop is the same for all
 // and vectorises.
 template <class F, class... X, size_t... K>
 void loop(std::index_sequence<K...>, const void* const* in, const int64_t* step, void* out, int64_t n) {
   using Result = decltype(F::f(X{}...));
   using R = std::conditional_t<std::is_same_v<Result, bool>, uint8_t, Result>;
   constexpr size_t kChunk = 64 / std::max({sizeof(R), sizeof(X)...});
+  if (n == 1) {
+    *static_cast<R*>(out) = F::f(*static_cast<const X*>(in[K])...);
+    return;
+  }
   const size_t moves[] = {step[K] == 0 ? 0 : ~size_t{0}...};
+  std::tuple<const X*...> from{static_cast<const X*>(in[K])...};
+  std::tuple<std::array<X, kChunk>...> repeated;
+  auto repeat = [](auto*& one, auto& many) {
+    many.fill(*one);
+    one = many.data();
+  };
+  ((moves[K] != 0 ? void() : repeat(std::get<K>(from), std::get<K>(repeated))), ...);
   for (size_t i = 0; i < static_cast<size_t>(n); i += kChunk) {
-    const std::tuple at{static_cast<const X*>(in[K]) + (i & moves[K])...};
+    const std::tuple at{std::get<K>(from) + (i & moves[K])...};
     R y[kChunk];
     for (size_t j = 0; j < kChunk; ++j) y[j] = F::f(std::get<K>(at)[j]...);
     std::memcpy(static_cast<R*>(out) + i, y, sizeof y);

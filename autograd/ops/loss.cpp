@@ -42,10 +42,10 @@ struct MseLoss {
   static void shape(Call& call) {
     call.require_floating(0);
     call.require_same_dtype(0, 1);
-    if (!(call.shape(0) == call.shape(1))) call.shape_error("expected input and target of one shape");
-    const bool joined = call.options<Options>().reduction != Reduction::none;
-    call.output(call.dtype(0), joined ? Shape() : call.shape(0));
-    call.output(call.dtype(0), call.shape(0));
+    if (!call.same_shape(0, 1)) call.shape_error("expected input and target of one shape");
+    if (call.options<Options>().reduction != Reduction::none) call.output(call.dtype(0), {}, 1);
+    else call.output_like(call.dtype(0), 0);
+    call.output_like(call.dtype(0), 0);
   }
   static void forward(Call& call) {
     const Reduction reduction = call.options<Options>().reduction;
@@ -78,8 +78,7 @@ struct MseLoss {
     Tensor d;
     if (v.has_g(0)) {
       const Reduction reduction = v.options<Options>().reduction;
-      const double factor =
-          reduction == Reduction::mean ? 2.0 / static_cast<double>(v.shape(0).numel()) : 2.0;
+      const double factor = reduction == Reduction::mean ? 2.0 / static_cast<double>(v.numel(0)) : 2.0;
       d = mul(mul(v.g(0), factor), v.output(1));
     }
     if (v.has_g(1)) d = d.defined() ? add(d, v.g(1)) : v.g(1);

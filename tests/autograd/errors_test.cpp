@@ -37,8 +37,13 @@ TEST_CASE("autograd/errors: broadcast in an operator") {
   const int line = __LINE__ + 1;
   CHECK(message_of<ShapeError>([&] { return a + b; }) == expected + at(line));
   // Written over several lines, the error names the line of the first operand or of the operator.
+  // clang-format off
   const int first = __LINE__ + 2;
-  const std::string message = message_of<ShapeError>([&] { return a + b; });
+  const std::string message = message_of<ShapeError>([&] {
+    return a +
+           b;
+  });
+  // clang-format on
   CHECK((message == expected + at(first) || message == expected + at(first + 1)));
 }
 
@@ -49,10 +54,9 @@ TEST_CASE("autograd/errors: dtypes") {
   const std::string text_line = message_of<DTypeError>([&] { return a * b; });
   CHECK(text_line ==
         "[mul] dtypes differ: float32 and float64; use cast — a: float32[2], b: float64[2]" + at(line));
+  const Tensor square = zeros({2, 2}), other = zeros({2, 2}, float64);
   const int next = __LINE__ + 1;
-  const std::string text_next = message_of<DTypeError>([&] {
-    matmul(zeros({2, 2}), zeros({2, 2}, float64));
-  });
+  const std::string text_next = message_of<DTypeError>([&] { matmul(square, other); });
   CHECK(text_next ==
         "[matmul] dtypes differ: float32 and float64; use cast — a: float32[2, 2], b: float64[2, 2]" +
             at(next));

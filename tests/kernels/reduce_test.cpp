@@ -219,7 +219,6 @@ TEST_CASE_TEMPLATE("kernels/reduce: special values of sums and logsumexp", T, fl
       std::fill(x.begin(), x.end(), std::numeric_limits<T>::max());
       CHECK(reduced(Reduce::logsumexp, c, x).back() == std::numeric_limits<T>::max());
     }
-    CHECK(ulps(reduced<T>(Reduce::logsumexp, {{2}, {true}}, {T{0}, T{-20}}).front(),
   });
 }
 

@@ -1,0 +1,151 @@
+#pragma once
+
+// The short way through the door. Internal, not installed.
+
+#include <cstring>
+#include <span>
+
+#include "autograd/body.h"
+#include "autograd/record.h"
+
+namespace tapegrad::detail {
+
+inline constexpr uint64_t kPlainElements = 256;
+
+// The operands of a plain call: a pointwise op of N operands, on few elements of one shape and dtype, with
+// 0-d tensors and numbers beside them.
+template <size_t N>
+struct PlainOperands {
+  const Body* like = nullptr;  // the tensor whose shape the result has
+  bool tracked = false;
+  PointwiseKernel kernel;
+  const void* in[kMaxOperands];
+  int64_t step[kMaxOperands];
+  double number[kMaxOperands];  // of the tensors' dtype
+
+  // False for every other call, and for every faulty one.
+  [[gnu::always_inline]] bool take(const Op& op, const Arg* args, OptionsRef options, const TapeImpl* tape) {
+    bool numbers_first = false;
+    for (size_t k = 0; k < N; ++k) {
+      const Arg& arg = args[k];
+      const Body* body;
+      if (arg.kind() == Arg::Kind::tensor) {
+        body = arg.body();
+        if (tape != nullptr && body->tape != 0) {
+          if (body->tape != tape->serial) return false;
+          tracked |= body->tracked;
+        }
+      } else if (arg.kind() == Arg::Kind::cell) {
+        body = arg.cell()->value.handle();
+        if (body == nullptr) return false;
+        tracked |= tape != nullptr && arg.cell()->trainable;
+      } else {
+        if (!arg.is_literal()) return false;
+        if (like == nullptr) {
+          numbers_first = true;
+        } else if (!take_number(k, arg)) {
+          return false;
+        }
+        continue;
+      }
+      in[k] = body->data;
+      step[k] = body->rank != 0;
+      if (like == nullptr) {
+        like = body;
+        continue;
+      }
+      if (body->dtype != like->dtype) return false;
+      if (body->rank == 0) continue;
+      if (like->rank == 0) {
+        like = body;
+      } else if (!same_dims(*body, *like)) {
+        return false;
+      }
+    }
+    if (like == nullptr || static_cast<uint64_t>(like->numel - 1) >= kPlainElements) return false;
+    kernel = op.pointwise[static_cast<int>(like->dtype)];
+    if (kernel == nullptr) return false;
+    if (numbers_first) {
+      for (size_t k = 0; args[k].is_literal(); ++k) {
+        if (!take_number(k, args[k])) return false;
+      }
+    }
+    if (op.numbers > 0) {
+      double values[kMaxOperands];
+      op.number_options(options.data, values);
+      for (int i = 0; i < op.numbers; ++i) {
+        if (!take_number(N + static_cast<size_t>(i), Arg(values[i]))) return false;
+      }
+    }
+    return true;
+  }
+  [[gnu::always_inline]] bool take_number(size_t k, const Arg& arg) {
+    if (!is_floating(like->dtype)) return false;
+    put_number(like->dtype, arg, &number[k]);
+    in[k] = &number[k];
+    step[k] = 0;
+    return true;
+  }
+};
+
+// What apply does; undefined where the call is not plain, before anything is done.
+template <size_t N>
+[[gnu::noinline]] Tensor plain_call(const Op& op, const Arg* args, OptionsRef options) {
+  TapeImpl* const tape = t_state.tape;
+  PlainOperands<N> x;
+  if (!x.take(op, args, options, tape)) return Tensor();
+  const DType dtype = op.boolean_result ? DType::boolean : x.like->dtype;
+  Tensor y = Tensor::adopt(x.like->numel == 1 && x.like->rank == 0
+                               ? make_single(dtype)
+                               : make_body(dtype, {x.like->dims(), x.like->rank}, x.like->numel));
+  x.kernel(x.in, x.step, y.handle()->data, x.like->numel);
+  if (x.tracked && op.flags.non_differentiable == nullptr) {
+    Body* const output = y.handle();
+    record(*tape, op, options, t_state.site.file != nullptr ? t_state.site : args[0].where(), {args, N},
+           {&output, 1});
+  }
+  return y;
+}
+
+// What update does, in the cell's memory; false where the call is not plain or that memory is also somebody
+// else's.
+template <size_t N>
+[[gnu::noinline]] bool plain_update(Cell& cell, const Op& op, const Arg* args, OptionsRef options) {
+  PlainOperands<N> x;
+  if (!x.take(op, args, options, nullptr) || op.boolean_result) return false;
+  const Body& held = *cell.value.handle();
+  if (__atomic_load_n(&held.references, __ATOMIC_ACQUIRE) != 1 || held.owner != nullptr ||
+      held.dtype != x.like->dtype || !same_dims(held, *x.like)) {
+    return false;
+  }
+  x.kernel(x.in, x.step, held.data, held.numel);
+  return true;
+}
+
+inline bool may_be_plain(const Op& op, size_t count, OptionsRef options) {
+  return static_cast<size_t>(op.plain_operands) == count && options.type == op.options;
+}
+
+inline Tensor plain_call(const Op& op, std::span<const Arg> args, OptionsRef options) {
+  if (!may_be_plain(op, args.size(), options)) return Tensor();
+  switch (args.size()) {
+    case 1: return plain_call<1>(op, args.data(), options);
+    case 2: return plain_call<2>(op, args.data(), options);
+    case 3: return plain_call<3>(op, args.data(), options);
+    case 4: return plain_call<4>(op, args.data(), options);
+    default: return Tensor();
+  }
+}
+
+inline bool plain_update(Cell& cell, const Op& op, std::span<const Arg> args, OptionsRef options) {
+  if (!may_be_plain(op, args.size(), options)) return false;
+  switch (args.size()) {
+    case 1: return plain_update<1>(cell, op, args.data(), options);
+    case 2: return plain_update<2>(cell, op, args.data(), options);
+    case 3: return plain_update<3>(cell, op, args.data(), options);
+    case 4: return plain_update<4>(cell, op, args.data(), options);
+    default: return false;
+  }
+}
+
+}  // namespace tapegrad::detail
