@@ -11,6 +11,9 @@ namespace tapegrad::ops {
 std::span<const Op* const> pointwise();
 std::span<const Op* const> pointwise_backward();
 std::span<const Op* const> reduce();
+std::span<const Op* const> extremes();
+std::span<const Op* const> statistics();
+std::span<const Op* const> vector_norm();
 std::span<const Op* const> softmax();
 std::span<const Op* const> linalg();
 std::span<const Op* const> layout();

@@ -23,6 +23,13 @@ inline Index list(Options o, std::string_view name) {
 inline Shape shape_from(const Index& sizes) { return Shape(std::span<const int64_t>(sizes)); }
 inline int64_t from_end(int64_t dim, int rank) { return dim < 0 ? dim + std::max(1, rank) : dim; }
 
+// Of a list of numbers, in order: their sum; where the largest or smallest is (the first NaN wins); ln Σ e^x.
+double total(const std::vector<double>& v);
+size_t extreme(const std::vector<double>& v, bool largest);
+double log_sum_exp(const std::vector<double>& v);
+
+// The references of reductions.
+const std::map<std::string_view, Reference>& reduction_references();
 // The references of ops that move or add elements without computing with them.
 const std::map<std::string_view, Reference>& layout_references();
 
