@@ -68,6 +68,7 @@ TAPEGRAD_API Tensor cast(const Arg& x, DType dtype);
 // ---- reductions over dims; none given: over all. NaN wins in every extreme ----
 TAPEGRAD_API Tensor sum(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
 TAPEGRAD_API Tensor mean(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
+TAPEGRAD_API Tensor prod(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
 TAPEGRAD_API Tensor amax(const Arg& x, std::optional<Dims> dim = {},
                          bool keepdim = false);  // ties share evenly
 TAPEGRAD_API Tensor amin(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
@@ -95,6 +96,11 @@ TAPEGRAD_API Tensor sum_to_size(const Arg& x, const Shape& size);
 // ---- along one dim ----
 TAPEGRAD_API Tensor softmax(const Arg& x, int64_t dim);
 TAPEGRAD_API Tensor log_softmax(const Arg& x, int64_t dim);
+TAPEGRAD_API Tensor cumsum(const Arg& x, int64_t dim);
+TAPEGRAD_API Tensor cumprod(const Arg& x, int64_t dim);  // right gradients with zeros, too
+TAPEGRAD_API Tensor logcumsumexp(const Arg& x, int64_t dim);
+// Stable; NaN counts as largest.
+TAPEGRAD_API ValuesAndIndices sort(const Arg& x, int64_t dim = -1, bool descending = false);
 
 // ---- linear algebra ----
 // Matrix product over the last two dims, broadcasting the ones before; a 1-d operand is a row (left) or a

@@ -8,20 +8,6 @@
 namespace tapegrad::testing {
 namespace {
 
-// Rows along one dim: visits lists of positions.
-template <class F>
-void for_rows(const Shape& shape, int64_t dim_option, const F& f) {
-  if (shape.rank() == 0) return f(std::vector<size_t>{0});
-  const auto dim = static_cast<size_t>(from_end(dim_option, shape.rank()));
-  for (int64_t i = 0; i < shape.numel(); ++i) {
-    Index index = unravel(i, shape);
-    if (index[dim] != 0) continue;
-    std::vector<size_t> row;
-    for (; index[dim] < shape[static_cast<int>(dim)]; ++index[dim]) row.push_back(ravel(index, shape));
-    f(row);
-  }
-}
-
 template <class F>
 Out rowwise(In in, Options o, const F& f) {
   Array y = array_like(in[0].shape);
@@ -221,7 +207,7 @@ const std::map<std::string_view, Reference>& structured_references() {
         {"cross_entropy_backward", cross_entropy_backward},
         {"dropout", dropout},
     };
-    for (const auto* more : {&layout_references(), &reduction_references()})
+    for (const auto* more : {&layout_references(), &reduction_references(), &scan_references()})
       all.insert(more->begin(), more->end());
     return all;
   }();
