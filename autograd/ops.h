@@ -65,24 +65,42 @@ inline Tensor operator-(const Arg& x) { return neg(x); }
 // The elements as another dtype. Throws ArgumentError where a float does not fit an integer.
 TAPEGRAD_API Tensor cast(const Arg& x, DType dtype);
 
-// ---- reductions over dims; none given: over all. NaN wins in amax and max ----
+// ---- reductions over dims; none given: over all. NaN wins in every extreme ----
 TAPEGRAD_API Tensor sum(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
 TAPEGRAD_API Tensor mean(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
+TAPEGRAD_API Tensor prod(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
 TAPEGRAD_API Tensor amax(const Arg& x, std::optional<Dims> dim = {},
                          bool keepdim = false);  // ties share evenly
+TAPEGRAD_API Tensor amin(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
 TAPEGRAD_API Tensor logsumexp(const Arg& x, std::optional<Dims> dim = {}, bool keepdim = false);
+// Σ (x − mean)² / max(0, n − correction) and its root. Written tapegrad::std where `using namespace tapegrad`
+// holds, since std alone is then two names.
+TAPEGRAD_API Tensor var(const Arg& x, std::optional<Dims> dim = {}, int64_t correction = 1,
+                        bool keepdim = false);
+TAPEGRAD_API Tensor std(const Arg& x, std::optional<Dims> dim = {}, int64_t correction = 1,
+                        bool keepdim = false);
+// (Σ |x|^p)^(1/p); p = 0 counts what is not 0, ±inf gives the largest and the smallest magnitude.
+TAPEGRAD_API Tensor norm(const Arg& x, double p = 2, std::optional<Dims> dim = {}, bool keepdim = false);
 struct ValuesAndIndices {
   Tensor values, indices;
 };
-// Along one dim: the largest value and the index of its first occurrence, which gets the whole gradient.
+// Along one dim: the value and the index of its first occurrence, which gets the whole gradient.
 TAPEGRAD_API ValuesAndIndices max(const Arg& x, int64_t dim, bool keepdim = false);
-TAPEGRAD_API Tensor argmax(const Arg& x, int64_t dim, bool keepdim = false);
+TAPEGRAD_API ValuesAndIndices min(const Arg& x, int64_t dim, bool keepdim = false);
+// Without a dim: the place in the flattened tensor.
+TAPEGRAD_API Tensor argmax(const Arg& x, std::optional<int64_t> dim = {}, bool keepdim = false);
+TAPEGRAD_API Tensor argmin(const Arg& x, std::optional<int64_t> dim = {}, bool keepdim = false);
 // x summed down to a shape that broadcasts to x's.
 TAPEGRAD_API Tensor sum_to_size(const Arg& x, const Shape& size);
 
 // ---- along one dim ----
 TAPEGRAD_API Tensor softmax(const Arg& x, int64_t dim);
 TAPEGRAD_API Tensor log_softmax(const Arg& x, int64_t dim);
+TAPEGRAD_API Tensor cumsum(const Arg& x, int64_t dim);
+TAPEGRAD_API Tensor cumprod(const Arg& x, int64_t dim);  // right gradients with zeros, too
+TAPEGRAD_API Tensor logcumsumexp(const Arg& x, int64_t dim);
+// Stable; NaN counts as largest.
+TAPEGRAD_API ValuesAndIndices sort(const Arg& x, int64_t dim = -1, bool descending = false);
 
 // ---- linear algebra ----
 // Matrix product over the last two dims, broadcasting the ones before; a 1-d operand is a row (left) or a

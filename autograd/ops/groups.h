@@ -11,7 +11,13 @@ namespace tapegrad::ops {
 std::span<const Op* const> pointwise();
 std::span<const Op* const> pointwise_backward();
 std::span<const Op* const> reduce();
+std::span<const Op* const> extremes();
+std::span<const Op* const> product();
+std::span<const Op* const> statistics();
+std::span<const Op* const> vector_norm();
 std::span<const Op* const> softmax();
+std::span<const Op* const> scan();
+std::span<const Op* const> sort();
 std::span<const Op* const> linalg();
 std::span<const Op* const> layout();
 std::span<const Op* const> index();

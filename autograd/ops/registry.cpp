@@ -8,8 +8,9 @@ namespace tapegrad {
 std::span<const Op* const> all_ops() {
   static const std::vector<const Op*>* const ops = [] {
     auto* list = new std::vector<const Op*>;
-    for (auto group : {ops::pointwise(), ops::pointwise_backward(), ops::reduce(), ops::softmax(),
-                       ops::linalg(), ops::layout(), ops::index(), ops::loss(), ops::state()}) {
+    for (auto group : {ops::pointwise(), ops::pointwise_backward(), ops::reduce(), ops::extremes(),
+                       ops::product(), ops::statistics(), ops::vector_norm(), ops::softmax(), ops::scan(),
+                       ops::sort(), ops::linalg(), ops::layout(), ops::index(), ops::loss(), ops::state()}) {
       list->insert(list->end(), group.begin(), group.end());
     }
     return list;

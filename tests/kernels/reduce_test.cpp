@@ -219,6 +219,8 @@ TEST_CASE_TEMPLATE("kernels/reduce: special values of sums and logsumexp", T, fl
       std::fill(x.begin(), x.end(), std::numeric_limits<T>::max());
       CHECK(reduced(Reduce::logsumexp, c, x).back() == std::numeric_limits<T>::max());
     }
+    CHECK(ulps(reduced<T>(Reduce::logsumexp, {{2}, {true}}, {T{0}, T{-20}}).front(),
+               std::log1p(std::exp(-20.0))) <= 2);
   });
 }
 
@@ -284,7 +286,31 @@ TEST_CASE_TEMPLATE("kernels/reduce: the same bits for one, two and three threads
   }
 }
 
-TEST_CASE_TEMPLATE("kernels/reduce: indices of the first largest", T, float, double) {
+// Against plain loops, with the values and without.
+template <class T>
+void check_extremes(bool largest, const std::vector<T>& x, int64_t outer, int64_t n, int64_t inner) {
+  const size_t count = static_cast<size_t>(outer * inner);
+  std::vector<T> values(count);
+  std::vector<int64_t> indices(count, -1), alone(count, -1);
+  extreme_with_index(largest, dtype_of<T>(), x.data(), values.data(), indices.data(), outer, n, inner);
+  extreme_with_index(largest, dtype_of<T>(), x.data(), nullptr, alone.data(), outer, n, inner);
+  bool right = indices == alone;
+  for (size_t r = 0; r < count; ++r) {
+    const size_t width = static_cast<size_t>(inner),
+                 start = r / width * static_cast<size_t>(n) * width + r % width;
+    int64_t best = 0;
+    const auto at = [&](int64_t i) { return x[start + static_cast<size_t>(i) * width]; };
+    for (int64_t i = 1; i < n && at(best) == at(best); ++i) {
+      if (largest ? at(i) > at(best) : at(i) < at(best)) best = i;
+      if (at(i) != at(i)) best = i;
+    }
+    right = right && indices[r] == best;
+    right = right && (values[r] == at(best) || (values[r] != values[r] && at(best) != at(best)));
+  }
+  CHECK(right);
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: the first largest and smallest and their indices", T, float, double) {
   Numbers numbers(6);
   on_each_target([&](const std::string& name) {
     CAPTURE(name);
@@ -296,25 +322,7 @@ TEST_CASE_TEMPLATE("kernels/reduce: indices of the first largest", T, float, dou
           for (int64_t i = numbers.below(3); i > 0 && !x.empty(); --i) {
             x[static_cast<size_t>(numbers.below(static_cast<int64_t>(x.size())))] = kNan<T>;
           }
-          const size_t count = static_cast<size_t>(outer * inner);
-          std::vector<T> values(count);
-          std::vector<int64_t> indices(count, -1), alone(count, -1);
-          max_with_index(dtype_of<T>(), x.data(), values.data(), indices.data(), outer, n, inner);
-          max_with_index(dtype_of<T>(), x.data(), nullptr, alone.data(), outer, n, inner);
-          bool right = indices == alone;
-          for (size_t r = 0; r < count; ++r) {
-            const size_t width = static_cast<size_t>(inner),
-                         start = r / width * static_cast<size_t>(n) * width + r % width;
-            int64_t best = 0;
-            const auto at = [&](int64_t i) { return x[start + static_cast<size_t>(i) * width]; };
-            for (int64_t i = 1; i < n && at(best) == at(best); ++i) {
-              if (at(i) > at(best)) best = i;
-              if (at(i) != at(i)) best = i;
-            }
-            right = right && indices[r] == best;
-            right = right && (values[r] == at(best) || (values[r] != values[r] && at(best) != at(best)));
-          }
-          CHECK(right);
+          for (bool largest : {true, false}) check_extremes(largest, x, outer, n, inner);
         }
       }
     }

@@ -23,6 +23,28 @@ inline Index list(Options o, std::string_view name) {
 inline Shape shape_from(const Index& sizes) { return Shape(std::span<const int64_t>(sizes)); }
 inline int64_t from_end(int64_t dim, int rank) { return dim < 0 ? dim + std::max(1, rank) : dim; }
 
+// Of a list of numbers, in order: their sum; where the largest or smallest is (the first NaN wins); ln Σ e^x.
+double total(const std::vector<double>& v);
+size_t extreme(const std::vector<double>& v, bool largest);
+double log_sum_exp(const std::vector<double>& v);
+
+// Rows along one dim: visits the list of positions of each.
+template <class F>
+void for_rows(const Shape& shape, int64_t dim_option, const F& f) {
+  if (shape.rank() == 0) return f(std::vector<size_t>{0});
+  const auto dim = static_cast<size_t>(from_end(dim_option, shape.rank()));
+  for (int64_t i = 0; i < shape.numel(); ++i) {
+    Index index = unravel(i, shape);
+    if (index[dim] != 0) continue;
+    std::vector<size_t> row;
+    for (; index[dim] < shape[static_cast<int>(dim)]; ++index[dim]) row.push_back(ravel(index, shape));
+    f(row);
+  }
+}
+
+// The references of reductions, and of running sums and products and sorting.
+const std::map<std::string_view, Reference>& reduction_references();
+const std::map<std::string_view, Reference>& scan_references();
 // The references of ops that move or add elements without computing with them.
 const std::map<std::string_view, Reference>& layout_references();
 

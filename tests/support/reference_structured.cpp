@@ -1,96 +1,12 @@
-// References of reductions, softmax, products, losses and the rest that is not pointwise.
+// References of softmax, products, losses and the rest that is not pointwise.
 
 #include <cmath>
-#include <limits>
 
 #include "autograd/random.h"
 #include "tests/support/reference_parts.h"
 
 namespace tapegrad::testing {
 namespace {
-
-// Which dims a reduction runs over.
-std::vector<bool> reduced_dims(Options o, int rank) {
-  std::vector<bool> reduced(static_cast<size_t>(rank), !set(o, "dim"));
-  if (!set(o, "dim")) return reduced;
-  for (int64_t d : list(o, "dim")) {
-    if (rank > 0) reduced[static_cast<size_t>(from_end(d, rank))] = true;
-  }
-  return reduced;
-}
-
-// f of the elements that share the kept part of their index.
-template <class F>
-Array reduce(const Array& x, const std::vector<bool>& reduced, bool keepdim, const F& f) {
-  Index kept, sizes;
-  for (int d = 0; d < x.shape.rank(); ++d) {
-    const bool r = reduced[static_cast<size_t>(d)];
-    kept.push_back(r ? 1 : x.shape[d]);
-    if (!r || keepdim) sizes.push_back(r ? 1 : x.shape[d]);
-  }
-  const Shape group_shape = shape_from(kept);
-  std::vector<std::vector<double>> groups(static_cast<size_t>(group_shape.numel()));
-  for (int64_t i = 0; i < x.shape.numel(); ++i) {
-    Index index = unravel(i, x.shape);
-    for (size_t d = 0; d < index.size(); ++d) {
-      if (reduced[d]) index[d] = 0;
-    }
-    groups[ravel(index, group_shape)].push_back(x[static_cast<size_t>(i)]);
-  }
-  Array y = array_like(shape_from(sizes));
-  for (size_t i = 0; i < groups.size(); ++i) y[i] = f(groups[i]);
-  return y;
-}
-
-template <class F>
-Out reduction(In in, Options o, const F& f) {
-  return {reduce(in[0], reduced_dims(o, in[0].shape.rank()), number(o, "keepdim") != 0, f)};
-}
-
-double total(const std::vector<double>& v) {
-  long double sum = 0;
-  for (double e : v) sum += e;
-  return static_cast<double>(sum);
-}
-// Where the largest is; the first NaN wins.
-size_t top(const std::vector<double>& v) {
-  size_t best = 0;
-  for (size_t i = 1; i < v.size(); ++i) {
-    if (!std::isnan(v[best]) && (v[i] > v[best] || std::isnan(v[i]))) best = i;
-  }
-  return best;
-}
-double log_sum_exp(const std::vector<double>& v) {
-  if (v.empty()) return -std::numeric_limits<double>::infinity();
-  const double high = v[top(v)];
-  if (std::isinf(high)) return high;
-  double sum = 0;
-  for (double e : v) sum += std::exp(e - high);
-  return high + std::log(sum);
-}
-
-std::vector<bool> one_dim(Options o, int rank) {
-  std::vector<bool> reduced(static_cast<size_t>(rank), false);
-  if (rank > 0) reduced[static_cast<size_t>(from_end(number(o, "dim"), rank))] = true;
-  return reduced;
-}
-Array along(In in, Options o, double (*f)(const std::vector<double>&)) {
-  return reduce(in[0], one_dim(o, in[0].shape.rank()), number(o, "keepdim") != 0, f);
-}
-
-// Rows along one dim: visits lists of positions.
-template <class F>
-void for_rows(const Shape& shape, int64_t dim_option, const F& f) {
-  if (shape.rank() == 0) return f(std::vector<size_t>{0});
-  const auto dim = static_cast<size_t>(from_end(dim_option, shape.rank()));
-  for (int64_t i = 0; i < shape.numel(); ++i) {
-    Index index = unravel(i, shape);
-    if (index[dim] != 0) continue;
-    std::vector<size_t> row;
-    for (; index[dim] < shape[static_cast<int>(dim)]; ++index[dim]) row.push_back(ravel(index, shape));
-    f(row);
-  }
-}
 
 template <class F>
 Out rowwise(In in, Options o, const F& f) {
@@ -262,22 +178,6 @@ const std::map<std::string_view, Reference>& structured_references() {
     std::map<std::string_view, Reference> all = {
         {"cast", [](In in, Options) { return Out{in[0]}; }},
         {"assign", [](In in, Options) { return Out{in[0]}; }},
-        {"sum", [](In in, Options o) { return reduction(in, o, total); }},
-        {"mean",
-         [](In in, Options o) {
-           return reduction(in, o, [](const auto& v) { return total(v) / static_cast<double>(v.size()); });
-         }},
-        {"amax", [](In in, Options o) { return reduction(in, o, [](const auto& v) { return v[top(v)]; }); }},
-        {"logsumexp", [](In in, Options o) { return reduction(in, o, log_sum_exp); }},
-        {"max",
-         [](In in, Options o) {
-           return Out{along(in, o, [](const auto& v) { return v[top(v)]; }),
-                      along(in, o, [](const auto& v) { return static_cast<double>(top(v)); })};
-         }},
-        {"argmax",
-         [](In in, Options o) {
-           return Out{along(in, o, [](const auto& v) { return static_cast<double>(top(v)); })};
-         }},
         {"softmax",
          [](In in, Options o) {
            return rowwise(
@@ -307,7 +207,8 @@ const std::map<std::string_view, Reference>& structured_references() {
         {"cross_entropy_backward", cross_entropy_backward},
         {"dropout", dropout},
     };
-    all.insert(layout_references().begin(), layout_references().end());
+    for (const auto* more : {&layout_references(), &reduction_references(), &scan_references()})
+      all.insert(more->begin(), more->end());
     return all;
   }();
   return table;

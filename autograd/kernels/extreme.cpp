@@ -1,0 +1,219 @@
+// The largest and smallest with their indices.
+
+#include <algorithm>
+#include <limits>
+
+#include "autograd/kernels/dispatch.h"
+#include "autograd/kernels/parallel.h"
+#include "autograd/kernels/reduce.h"
+#include "autograd/kernels/simd_targets.h"
+
+#ifndef TAPEGRAD_KERNELS_EXTREME_TABLE
+#define TAPEGRAD_KERNELS_EXTREME_TABLE
+namespace tapegrad::kernels {
+// Of one element type and target; [0] smallest, [1] largest.
+template <class T>
+struct ExtremeKernels {
+  // The value and, in *index, where it is in the dense x.
+  T (*row[2])(const T* x, int64_t n, int64_t* index);
+  // For each of `columns` ≤ kColumns columns of n rows that lie `stride` apart.
+  void (*columns[2])(const T* x, int64_t n, int64_t columns, int64_t stride, T* values, int64_t* indices);
+};
+}  // namespace tapegrad::kernels
+#endif
+
+// Includes this file once more for each target but the baseline, which comes last.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/extreme.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "autograd/kernels/sums-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tapegrad::kernels::HWY_NAMESPACE {
+namespace {
+
+template <bool Largest, class T>
+HWY_ATTR T extreme_of_row(const T* x, int64_t n, int64_t* index) {
+  const RowTag<T> d;
+  const auto lanes = static_cast<int64_t>(Lanes(d));
+  const T value = row_extreme_of < Largest ? 1 : -1, false > (x, n);
+  const bool nan = value != value;
+  const auto wanted = Set(d, value);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto v = LoadU(d, x + i);
+    if (HWY_UNLIKELY(!AllFalse(d, nan ? IsNaN(v) : Eq(v, wanted)))) break;
+  }
+  while (nan ? x[i] == x[i] : x[i] != value) ++i;
+  *index = i;
+  return x[i];
+}
+
+template <bool Largest, class T>
+HWY_ATTR void extremes_of_columns(const T* x, int64_t n, int64_t columns, int64_t stride, T* values,
+                                  int64_t* indices) {
+  const RowTag<T> d;
+  const RebindToSigned<decltype(d)> di;
+  using I = TFromD<decltype(di)>;
+  const auto lanes = static_cast<int64_t>(Lanes(d));
+  constexpr int64_t kBlock = 4096;  // its row numbers fit every integer lane
+  ColumnNumbers<T> best;
+  ColumnNumbers<I> at;
+  int64_t start[kColumns] = {};
+  for (int64_t first = 0; first < n; first += kBlock) {
+    const int64_t end = std::min(n, first + kBlock);
+    for (int64_t c = 0; c < columns; c += lanes) {
+      auto v = first == 0 ? load_columns(d, x, c, columns) : Load(d, best.v + c);
+      auto where = Set(di, first == 0 ? I{0} : I{-1});
+      for (int64_t i = first == 0 ? 1 : first; i < end; ++i) {
+        const auto w = load_columns(d, x + i * stride, c, columns);
+        const auto beats = AndNot(IsNaN(v), Or(Largest ? Gt(w, v) : Lt(w, v), IsNaN(w)));
+        v = IfThenElse(beats, w, v);
+        where = IfThenElse(RebindMask(di, beats), Set(di, static_cast<I>(i - first)), where);
+      }
+      Store(v, d, best.v + c);
+      Store(where, di, at.v + c);
+    }
+    for (int64_t c = 0; c < columns; ++c) {
+      if (at.v[c] >= 0) start[c] = first + static_cast<int64_t>(at.v[c]);
+    }
+  }
+  std::copy(best.v, best.v + columns, values);
+  std::copy(start, start + columns, indices);
+}
+
+template <class T>
+constexpr ExtremeKernels<T> kKernels = {{&extreme_of_row<false, T>, &extreme_of_row<true, T>},
+                                        {&extremes_of_columns<false, T>, &extremes_of_columns<true, T>}};
+
+}  // namespace
+
+const ExtremeKernels<float>* extreme_float() { return &kKernels<float>; }
+const ExtremeKernels<double>* extreme_double() { return &kKernels<double>; }
+
+}  // namespace tapegrad::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+
+namespace tapegrad::kernels {
+
+HWY_EXPORT(extreme_float);
+HWY_EXPORT(extreme_double);
+
+namespace {
+
+constexpr int64_t kPiece = 32768;
+constexpr int64_t kMostPieces = 1024;
+
+template <class T>
+bool beats(bool largest, T a, T b) {
+  return b == b && (a != a || (largest ? a > b : a < b));
+}
+
+// Any type and any stride, one after the other.
+template <class T>
+T plain_extreme(bool largest, const T* x, int64_t n, int64_t stride, int64_t* index) {
+  int64_t best = 0;
+  for (int64_t i = 1; i < n; ++i) {
+    if (beats(largest, x[i * stride], x[best * stride])) best = i;
+  }
+  *index = best;
+  return x[best * stride];
+}
+
+template <class T>
+struct Extremes {
+  bool largest;
+  const T* x;
+  T* values;
+  int64_t* indices;
+
+  void put(int64_t at, T value, int64_t index) const {
+    if (values != nullptr) values[at] = value;
+    indices[at] = index;
+  }
+  T dense(const T* row, int64_t n, int64_t* index) const {
+    if constexpr (std::is_same_v<T, int64_t>) return plain_extreme(largest, row, n, 1, index);
+    else if constexpr (sizeof(T) == 4)
+      return table(HWY_DISPATCH_TABLE(extreme_float)).row[largest](row, n, index);
+    else return table(HWY_DISPATCH_TABLE(extreme_double)).row[largest](row, n, index);
+  }
+  void side_by_side(const T* from, int64_t n, int64_t width, int64_t stride, T* best, int64_t* where) const {
+    if constexpr (std::is_same_v<T, int64_t>) {
+      for (int64_t c = 0; c < width; ++c) best[c] = plain_extreme(largest, from + c, n, stride, where + c);
+    } else if constexpr (sizeof(T) == 4) {
+      table(HWY_DISPATCH_TABLE(extreme_float)).columns[largest](from, n, width, stride, best, where);
+    } else {
+      table(HWY_DISPATCH_TABLE(extreme_double)).columns[largest](from, n, width, stride, best, where);
+    }
+  }
+  template <class F>
+  static const auto& table(F* functions) {
+    return *target(functions)();
+  }
+
+  void rows(int64_t count, int64_t n) const {
+    parallel_for(count, std::max<int64_t>(1, kPiece / n), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        int64_t index = 0;
+        const T value = n <= kPiece ? dense(x + r * n, n, &index) : long_row(x + r * n, n, &index);
+        put(r, value, index);
+      }
+    });
+  }
+  T long_row(const T* row, int64_t n, int64_t* index) const {
+    const int64_t piece = std::max(kPiece, (n + kMostPieces - 1) / kMostPieces);
+    const int64_t pieces = (n + piece - 1) / piece;
+    T best[kMostPieces];
+    int64_t where[kMostPieces];
+    best[0] = row[0];
+    where[0] = 0;
+    parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; ++p)
+        best[p] = dense(row + p * piece, std::min(piece, n - p * piece), where + p);
+    });
+    int64_t p = 0;
+    plain_extreme(largest, best, pieces, 1, &p);
+    *index = p * piece + where[p];
+    return best[p];
+  }
+
+  void columns(int64_t outer, int64_t n, int64_t inner) const {
+    const int64_t strips = (inner + kColumns - 1) / kColumns;
+    const int64_t grain = std::max<int64_t>(1, kPiece / (n * std::min(inner, kColumns)));
+    parallel_for(outer * strips, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t c = task % strips * kColumns;
+        const int64_t width = std::min(kColumns, inner - c);
+        T best[kColumns];
+        int64_t where[kColumns];
+        side_by_side(x + task / strips * n * inner + c, n, width, inner, best, where);
+        for (int64_t i = 0; i < width; ++i) put(task / strips * inner + c + i, best[i], where[i]);
+      }
+    });
+  }
+};
+
+}  // namespace
+
+void extreme_with_index(bool largest, DType dtype, const void* x, void* values, int64_t* indices,
+                        int64_t outer, int64_t n, int64_t inner) {
+  if (outer == 0 || inner == 0) return;
+  auto run = [&](auto zero) {
+    using T = decltype(zero);
+    const Extremes<T> extremes{largest, static_cast<const T*>(x), static_cast<T*>(values), indices};
+    inner == 1 ? extremes.rows(outer, n) : extremes.columns(outer, n, inner);
+  };
+  switch (dtype) {
+    case DType::float32: return run(float{});
+    case DType::float64: return run(double{});
+    default: run(int64_t{});
+  }
+}
+
+}  // namespace tapegrad::kernels
+
+#endif
