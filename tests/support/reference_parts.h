@@ -23,7 +23,9 @@ inline Index list(Options o, std::string_view name) {
 inline Shape shape_from(const Index& sizes) { return Shape(std::span<const int64_t>(sizes)); }
 inline int64_t from_end(int64_t dim, int rank) { return dim < 0 ? dim + std::max(1, rank) : dim; }
 
-// The references of ops that move or add elements without computing with them.
+// The references of ops that move, pick or add elements without computing with them.
 const std::map<std::string_view, Reference>& layout_references();
+const std::map<std::string_view, Reference>& shape_references();
+const std::map<std::string_view, Reference>& index_references();
 
 }  // namespace tapegrad::testing
