@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -90,6 +91,18 @@ TAPEGRAD_API Tensor log_softmax(const Arg& x, int64_t dim);
 TAPEGRAD_API Tensor matmul(const Arg& a, const Arg& b, bool transpose_a = false, bool transpose_b = false);
 // x·weightᵀ + bias: x [..., in], weight [out, in], bias [out] → [..., out].
 TAPEGRAD_API Tensor linear(const Arg& x, const Arg& weight, const Arg& bias = {});
+
+TAPEGRAD_API Tensor bmm(const Arg& a, const Arg& b);    // [b, n, k]·[b, k, m]
+TAPEGRAD_API Tensor outer(const Arg& a, const Arg& b);  // [n], [m] → [n, m]
+TAPEGRAD_API Tensor dot(const Arg& a, const Arg& b);    // [n], [n] → []
+// Einstein's summation, with diagonals ("ii->i") and ellipses ("...ij,jk->...ik"). Throws ArgumentError for a
+// malformed equation and ShapeError for sizes that do not fit it.
+TAPEGRAD_API Tensor einsum(std::string_view equation, std::span<const Tensor> operands,
+                           const char* file = __builtin_FILE(), int line = __builtin_LINE());
+inline Tensor einsum(std::string_view equation, std::initializer_list<Tensor> operands,
+                     const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  return einsum(equation, std::span<const Tensor>(operands.begin(), operands.size()), file, line);
+}
 
 // ---- shape: any dtype ----
 // These three, squeeze and flatten share the memory of x.

@@ -6,6 +6,7 @@
 #include "autograd/kernels/copy.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/ops.h"
+#include "autograd/ops/diagonal.h"
 #include "autograd/ops/dims.h"
 #include "autograd/ops/groups.h"
 #include "autograd/pointwise.h"
@@ -203,6 +204,10 @@ void Diagonal::vjp(Vjp& v) {
 }
 
 }  // namespace
+
+Tensor diagonal_backward(const Arg& g, const Shape& shape, int64_t dim1, int64_t dim2) {
+  return apply(op<DiagonalBackward>, {g}, DiagonalBackward::Options{{0, dim1, dim2}, shape});
+}
 
 std::span<const Op* const> diagonals() {
   static constexpr const Op* kOps[] = {&op<Tril>, &op<Triu>, &op<Diagonal>, &op<DiagonalBackward>};

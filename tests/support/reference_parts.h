@@ -27,5 +27,7 @@ inline int64_t from_end(int64_t dim, int rank) { return dim < 0 ? dim + std::max
 const std::map<std::string_view, Reference>& layout_references();
 const std::map<std::string_view, Reference>& shape_references();
 const std::map<std::string_view, Reference>& index_references();
+// The references of products beside matmul and linear.
+const std::map<std::string_view, Reference>& product_references();
 
 }  // namespace tapegrad::testing

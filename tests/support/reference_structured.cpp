@@ -310,6 +310,7 @@ const std::map<std::string_view, Reference>& structured_references() {
     all.insert(layout_references().begin(), layout_references().end());
     all.insert(shape_references().begin(), shape_references().end());
     all.insert(index_references().begin(), index_references().end());
+    all.insert(product_references().begin(), product_references().end());
     return all;
   }();
   return table;
