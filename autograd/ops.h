@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -109,26 +110,68 @@ TAPEGRAD_API Tensor matmul(const Arg& a, const Arg& b, bool transpose_a = false,
 // x·weightᵀ + bias: x [..., in], weight [out, in], bias [out] → [..., out].
 TAPEGRAD_API Tensor linear(const Arg& x, const Arg& weight, const Arg& bias = {});
 
-// ---- shape ----
-TAPEGRAD_API Tensor reshape(const Arg& x, const Dims& shape);  // shares memory; one size may be -1
+TAPEGRAD_API Tensor bmm(const Arg& a, const Arg& b);    // [b, n, k]·[b, k, m]
+TAPEGRAD_API Tensor outer(const Arg& a, const Arg& b);  // [n], [m] → [n, m]
+TAPEGRAD_API Tensor dot(const Arg& a, const Arg& b);    // [n], [n] → []
+// Einstein's summation, with diagonals ("ii->i") and ellipses ("...ij,jk->...ik"). Throws ArgumentError for a
+// malformed equation and ShapeError for sizes that do not fit it.
+TAPEGRAD_API Tensor einsum(std::string_view equation, std::span<const Tensor> operands,
+                           const char* file = __builtin_FILE(), int line = __builtin_LINE());
+inline Tensor einsum(std::string_view equation, std::initializer_list<Tensor> operands,
+                     const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  return einsum(equation, std::span<const Tensor>(operands.begin(), operands.size()), file, line);
+}
+
+// ---- shape: any dtype ----
+// These three, squeeze and flatten share the memory of x.
+TAPEGRAD_API Tensor reshape(const Arg& x, const Dims& shape);  // one size may be -1
+TAPEGRAD_API Tensor unsqueeze(const Arg& x, int64_t dim);
+TAPEGRAD_API Tensor squeeze(const Arg& x, std::optional<int64_t> dim = {});  // absent: all dims of size 1
+TAPEGRAD_API Tensor flatten(const Arg& x, int64_t start_dim = 0, int64_t end_dim = -1);
 TAPEGRAD_API Tensor permute(const Arg& x, const Dims& dims);
 TAPEGRAD_API Tensor transpose(const Arg& x, int64_t dim0, int64_t dim1);
-TAPEGRAD_API Tensor expand(const Arg& x, const Shape& shape);
+TAPEGRAD_API Tensor flip(const Arg& x, const Dims& dims);
+// Along each of dims by its shift; dims absent: by the one shift along x flattened.
+TAPEGRAD_API Tensor roll(const Arg& x, const Dims& shifts, std::optional<Dims> dims = {});
+TAPEGRAD_API Tensor expand(const Arg& x, const Dims& shape);
+// Absent dim: of x flattened.
+TAPEGRAD_API Tensor repeat_interleave(const Arg& x, int64_t repeats, std::optional<int64_t> dim = {});
 TAPEGRAD_API Tensor slice(const Arg& x, int64_t dim, std::optional<int64_t> start = {},
                           std::optional<int64_t> end = {}, int64_t step = 1);  // Python's rule
 TAPEGRAD_API Tensor select(const Arg& x, int64_t dim, int64_t index);
+// Pieces of size split_size, the last one shorter.
+TAPEGRAD_API std::vector<Tensor> split(const Arg& x, int64_t split_size, int64_t dim = 0);
 TAPEGRAD_API Tensor cat(std::span<const Tensor> tensors, int64_t dim = 0, const char* file = __builtin_FILE(),
                         int line = __builtin_LINE());
 inline Tensor cat(std::initializer_list<Tensor> tensors, int64_t dim = 0, const char* file = __builtin_FILE(),
                   int line = __builtin_LINE()) {
   return cat(std::span<const Tensor>(tensors.begin(), tensors.size()), dim, file, line);
 }
+TAPEGRAD_API Tensor stack(std::span<const Tensor> tensors, int64_t dim = 0,
+                          const char* file = __builtin_FILE(), int line = __builtin_LINE());
+inline Tensor stack(std::initializer_list<Tensor> tensors, int64_t dim = 0,
+                    const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  return stack(std::span<const Tensor>(tensors.begin(), tensors.size()), dim, file, line);
+}
+// {before, after} of the last dim, then of the one before it, …; negative entries cut off.
+TAPEGRAD_API Tensor pad(const Arg& x, const Pads& pad, double value = 0);
+// The entries on and below (above) a diagonal of the last two dims, 0 elsewhere.
+TAPEGRAD_API Tensor tril(const Arg& x, int64_t diagonal = 0);
+TAPEGRAD_API Tensor triu(const Arg& x, int64_t diagonal = 0);
+TAPEGRAD_API Tensor diagonal(const Arg& x, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);
 
-// ---- indexing; index is int64, its entries within the size along dim (IndexError otherwise) ----
+// ---- indexing; index is int64, its entries in [0, size along dim) (IndexError otherwise). What is added or
+// written goes in the order of the index, for any number of threads ----
 TAPEGRAD_API Tensor index_select(const Arg& x, int64_t dim, const Arg& index);  // index 1-d
-TAPEGRAD_API Tensor gather(const Arg& x, int64_t dim, const Arg& index);
 TAPEGRAD_API Tensor index_add(const Arg& x, int64_t dim, const Arg& index, const Arg& src);
+TAPEGRAD_API Tensor gather(const Arg& x, int64_t dim, const Arg& index);
 TAPEGRAD_API Tensor scatter_add(const Arg& x, int64_t dim, const Arg& index, const Arg& src);
+// Of several entries written to one element the last one stays and has the gradient.
+TAPEGRAD_API Tensor scatter(const Arg& x, int64_t dim, const Arg& index, const Arg& src);
+// The rows of weight [n, d] that index (of any shape) names. Row padding_idx has gradient 0.
+TAPEGRAD_API Tensor embedding(const Arg& index, const Arg& weight, std::optional<int64_t> padding_idx = {});
+// `value` where mask (bool, broadcasts with x) holds.
+TAPEGRAD_API Tensor masked_fill(const Arg& x, const Arg& mask, double value);
 
 // ---- losses ----
 TAPEGRAD_API Tensor mse_loss(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean);

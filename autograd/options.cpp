@@ -1,11 +1,32 @@
 #include "autograd/options.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "autograd/raise.h"
 #include "autograd/storage.h"
 #include "autograd/text.h"
 
 namespace tapegrad {
+
+Text::Text(std::string_view text) {
+  if (text.size() > kCapacity) {
+    raise<ArgumentError>("a text option of {} bytes, expected at most {}", text.size(), kCapacity);
+  }
+  std::copy(text.begin(), text.end(), text_);
+  size_ = static_cast<uint8_t>(text.size());
+}
+
+Pads::Pads(std::span<const int64_t> values) {
+  for (int64_t v : values) push_back(v);
+}
+
+void Pads::push_back(int64_t value) {
+  if (size_ == kCapacity) {
+    raise<ArgumentError>("expected at most {} entries: two for each of {} dimensions", kCapacity, kMaxRank);
+  }
+  values_[size_++] = value;
+}
 
 OptionsBox::OptionsBox(OptionsRef from) : type_(from.type) {
   if (type_ == nullptr) return;

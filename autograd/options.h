@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <new>
 #include <optional>
 #include <span>
@@ -18,6 +19,46 @@ namespace tapegrad {
 // How a loss joins its elements.
 enum class Reduction : int32_t { none, mean, sum };
 
+// A short text kept in place, such as the equation of einsum.
+class TAPEGRAD_API Text {
+ public:
+  static constexpr size_t kCapacity = 255;
+
+  Text() = default;
+  // Throws ArgumentError beyond kCapacity bytes.
+  Text(std::string_view text);
+  Text(const char* text) : Text(std::string_view(text)) {}
+  operator std::string_view() const { return {text_, size_}; }
+
+ private:
+  char text_[kCapacity] = {};
+  uint8_t size_ = 0;
+};
+
+// How many elements to add before and after each dim, the last dim first: {before last, after last, before
+// the one before it, …}. Kept in place.
+class TAPEGRAD_API Pads {
+ public:
+  static constexpr int kCapacity = 2 * kMaxRank;
+
+  Pads() = default;
+  Pads(std::initializer_list<int64_t> values)
+      : Pads(std::span<const int64_t>(values.begin(), values.size())) {}
+  // Throws ArgumentError beyond kCapacity entries.
+  explicit Pads(std::span<const int64_t> values);
+
+  int size() const { return size_; }
+  int64_t operator[](int i) const { return values_[i]; }
+  const int64_t* begin() const { return values_; }
+  const int64_t* end() const { return values_ + size_; }
+  // Throws ArgumentError when kCapacity entries are there already.
+  void push_back(int64_t value);
+
+ private:
+  int64_t values_[kCapacity] = {};
+  int32_t size_ = 0;
+};
+
 // Sees the fields of an options struct one by one. Printing, JSON, parsing and equality are each one visitor,
 // so an options struct names its fields once:
 //   struct Options { int64_t dim = -1; static void fields(auto& self, auto&& f) { f("dim", self.dim); } };
@@ -33,6 +74,8 @@ class TAPEGRAD_API OptionVisitor {
   virtual void field(std::string_view name, std::optional<double>& value) = 0;
   virtual void field(std::string_view name, std::optional<Dims>& value) = 0;
   virtual void field(std::string_view name, CellRef& value) = 0;
+  virtual void field(std::string_view name, Text& value) = 0;
+  virtual void field(std::string_view name, Pads& value) = 0;
   // An enumeration, as the index into its names.
   virtual void choice(std::string_view name, int32_t& value, std::span<const std::string_view> names) = 0;
 

@@ -22,6 +22,12 @@ class Printer final : public OptionVisitor {
   void field(std::string_view name, CellRef& value) override {
     put(name, fmt::format("\"{}\" #{}", value.name(), value.id()));
   }
+  void field(std::string_view name, Text& value) override {
+    put(name, fmt::format("\"{}\"", std::string_view(value)));
+  }
+  void field(std::string_view name, Pads& value) override {
+    put(name, fmt::format("[{}]", fmt::join(value, ", ")));
+  }
   void choice(std::string_view name, int32_t& value, std::span<const std::string_view> names) override {
     put(name, names[static_cast<size_t>(value)]);
   }

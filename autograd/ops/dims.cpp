@@ -47,6 +47,32 @@ Along along(const Shape& shape, int dim) {
 
 int resolve_dim(const Call& call, int64_t dim, int i) { return call.dim(dim, std::max(1, call.rank(i))); }
 
+Dims dense_strides(const Shape& shape) {
+  Dims strides = shape;
+  int64_t stride = 1;
+  for (int d = shape.rank() - 1; d >= 0; --d) {
+    strides[d] = stride;
+    stride *= shape[d];
+  }
+  return strides;
+}
+
+Shape checked_shape(const Call& call, const Dims& sizes) {
+  int64_t numel = 1;
+  bool overflow = false;
+  for (int64_t size : sizes) {
+    if (size < 0) call.shape_error(fmt::format("negative size {} in [{}]", size, fmt::join(sizes, ", ")));
+    overflow |= __builtin_mul_overflow(numel, std::max<int64_t>(size, 1), &numel);
+  }
+  // As in Shape: room for 8 bytes an element and a header.
+  if (overflow || numel > (INT64_MAX >> 4)) {
+    call.shape_error(fmt::format("element count of [{}]: overflow", fmt::join(sizes, ", ")));
+  }
+  return Shape(sizes);
+}
+
+Cost copy_cost(const Call& call) { return {0, 2.0 * static_cast<double>(call.out().bytes())}; }
+
 Tensor unreduce(const Arg& y, const Shape& x, const std::optional<Dims>& dims) {
   Dims shape = x;
   if (!dims) {

@@ -22,6 +22,15 @@ struct Along {
 Along along(const Shape& shape, int dim);
 int resolve_dim(const Call& call, int64_t dim, int i = 0);
 
+// Row-major strides in elements, also along dims of size 1.
+Dims dense_strides(const Shape& shape);
+
+// The sizes as a shape; throws ShapeError for a negative size or an element count that overflows.
+Shape checked_shape(const Call& call, const Dims& sizes);
+
+// Bytes of an op that reads and writes each element of its result once.
+Cost copy_cost(const Call& call);
+
 // y (reduced over dims, in either form) seen with the rank of x, so that it broadcasts against it.
 Tensor unreduce(const Arg& y, const Shape& x, const std::optional<Dims>& dims);
 

@@ -8,9 +8,33 @@ namespace tapegrad {
 std::span<const Op* const> all_ops() {
   static const std::vector<const Op*>* const ops = [] {
     auto* list = new std::vector<const Op*>;
-    for (auto group : {ops::pointwise(), ops::pointwise_backward(), ops::reduce(), ops::extremes(),
-                       ops::product(), ops::statistics(), ops::vector_norm(), ops::softmax(), ops::scan(),
-                       ops::sort(), ops::linalg(), ops::layout(), ops::index(), ops::loss(), ops::state()}) {
+    for (auto group : {ops::pointwise(),
+                       ops::pointwise_backward(),
+                       ops::reduce(),
+                       ops::extremes(),
+                       ops::product(),
+                       ops::statistics(),
+                       ops::vector_norm(),
+                       ops::softmax(),
+                       ops::scan(),
+                       ops::sort(),
+                       ops::matrix_product(),
+                       ops::linear_layer(),
+                       ops::products(),
+                       ops::summation(),
+                       ops::view(),
+                       ops::order(),
+                       ops::repeat(),
+                       ops::parts(),
+                       ops::join(),
+                       ops::padding(),
+                       ops::diagonals(),
+                       ops::slices_by_index(),
+                       ops::elements_by_index(),
+                       ops::rows_by_index(),
+                       ops::mask(),
+                       ops::loss(),
+                       ops::state()}) {
       list->insert(list->end(), group.begin(), group.end());
     }
     return list;

@@ -26,6 +26,8 @@ struct Everything {
   std::optional<double> low;
   std::optional<Dims> over;
   CellRef cell;
+  Text text = "ij->ji";
+  Pads pads = {1, 0, -2, 0};
 
   static void fields(auto& self, auto&& f) {
     f("flag", self.flag);
@@ -39,6 +41,8 @@ struct Everything {
     f("low", self.low);
     f("over", self.over);
     f("cell", self.cell);
+    f("text", self.text);
+    f("pads", self.pads);
   }
 };
 
@@ -74,6 +78,8 @@ TEST_CASE("autograd/options: every kind of field is visited") {
   CHECK(fields["dims"] == std::vector<double>{1, -2});
   CHECK(fields["reduction"] == std::vector<double>{1});
   CHECK(fields["size"] == std::vector<double>{2, 3});
+  CHECK(fields["text"] == std::vector<double>{'i', 'j', '-', '>', 'j', 'i'});
+  CHECK(fields["pads"] == std::vector<double>{1, 0, -2, 0});
   CHECK_FALSE(fields.contains("start"));
   options.start = 5;
   options.over = Dims{0};
@@ -103,6 +109,8 @@ TEST_CASE("autograd/options: equal when every field is") {
   differs([](Everything& b) { b.start = 0; });
   differs([](Everything& b) { b.low = 0.0; });
   differs([](Everything& b) { b.over = Dims{}; });
+  differs([](Everything& b) { b.text = "ij->ij"; });
+  differs([](Everything& b) { b.pads = {1, 0, -2}; });
   const Parameter p(zeros({})), q(zeros({}));
   Everything c, d;
   c.cell = p.ref();

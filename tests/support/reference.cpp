@@ -139,6 +139,11 @@ class Reader final : public OptionVisitor {
     if (value) field(name, *value);
   }
   void field(std::string_view, CellRef&) override {}
+  void field(std::string_view name, Text& value) override {
+    const std::string_view text = value;
+    put(name, {text.begin(), text.end()});
+  }
+  void field(std::string_view name, Pads& value) override { put(name, {value.begin(), value.end()}); }
   void choice(std::string_view name, int32_t& value, std::span<const std::string_view>) override {
     put(name, {static_cast<double>(value)});
   }

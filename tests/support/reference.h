@@ -23,7 +23,7 @@ struct Array {
 Array array_of(const Tensor& x);
 Array array_like(const Shape& shape, double value = 0);
 
-// The options of a call by field name; optional fields that are not set are absent.
+// The options of a call by field name, a text as its characters; optional fields that are not set are absent.
 using Fields = std::map<std::string, std::vector<double>, std::less<>>;
 Fields fields_of(OptionsRef options);
 

@@ -1,4 +1,4 @@
-// References of shape and index ops.
+// References of shape ops.
 
 #include "tests/support/reference_parts.h"
 
@@ -110,38 +110,6 @@ Out cat(In in, Options o) {
   return {y};
 }
 
-// Pairs (position in the small one, position in x) of index_select and index_add, of gather and scatter_add.
-template <class F>
-void for_indexed(const Shape& x, const Array& index, const Shape& small, int64_t dim_option, bool elementwise,
-                 const F& f) {
-  const auto dim = static_cast<size_t>(from_end(dim_option, x.rank()));
-  for (int64_t i = 0; i < small.numel(); ++i) {
-    Index at = unravel(i, small);
-    if (x.rank() > 0) {
-      const double to = index[elementwise ? static_cast<size_t>(i) : static_cast<size_t>(at[dim])];
-      at[dim] = static_cast<int64_t>(to);
-    }
-    f(static_cast<size_t>(i), ravel(at, x));
-  }
-}
-
-Out take(In in, Options o, bool elementwise) {
-  Index sizes(in[0].shape.begin(), in[0].shape.end());
-  if (!elementwise)
-    sizes[static_cast<size_t>(from_end(number(o, "dim"), in[0].shape.rank()))] = in[1].shape.numel();
-  Array y = array_like(elementwise ? in[1].shape : shape_from(sizes));
-  for_indexed(in[0].shape, in[1], y.shape, number(o, "dim"), elementwise,
-              [&](size_t small, size_t whole) { y[small] = in[0][whole]; });
-  return {y};
-}
-
-Out put(In in, Options o, bool elementwise) {
-  Array y = in[0];
-  for_indexed(y.shape, in[1], in[2].shape, number(o, "dim"), elementwise,
-              [&](size_t small, size_t whole) { y[whole] += in[2][small]; });
-  return {y};
-}
-
 }  // namespace
 
 const std::map<std::string_view, Reference>& layout_references() {
@@ -153,10 +121,6 @@ const std::map<std::string_view, Reference>& layout_references() {
       {"slice", slice},
       {"slice_backward", slice_backward},
       {"cat", cat},
-      {"index_select", [](In in, Options o) { return take(in, o, false); }},
-      {"gather", [](In in, Options o) { return take(in, o, true); }},
-      {"index_add", [](In in, Options o) { return put(in, o, false); }},
-      {"scatter_add", [](In in, Options o) { return put(in, o, true); }},
   };
   return table;
 }

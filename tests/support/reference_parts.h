@@ -45,7 +45,11 @@ void for_rows(const Shape& shape, int64_t dim_option, const F& f) {
 // The references of reductions, and of running sums and products and sorting.
 const std::map<std::string_view, Reference>& reduction_references();
 const std::map<std::string_view, Reference>& scan_references();
-// The references of ops that move or add elements without computing with them.
+// The references of ops that move, pick or add elements without computing with them.
 const std::map<std::string_view, Reference>& layout_references();
+const std::map<std::string_view, Reference>& shape_references();
+const std::map<std::string_view, Reference>& index_references();
+// The references of products beside matmul and linear.
+const std::map<std::string_view, Reference>& product_references();
 
 }  // namespace tapegrad::testing

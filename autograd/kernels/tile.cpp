@@ -1,0 +1,110 @@
+#include "autograd/kernels/tile.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tapegrad::kernels {
+namespace {
+
+// Vectors of 16 bytes, which every machine has: what is here needs no choice among targets.
+template <class E>
+using Vector [[gnu::vector_size(16)]] = E;
+
+template <class E>
+Vector<E> load(const E* from) {
+  Vector<E> v;
+  std::memcpy(&v, from, sizeof(v));
+  return v;
+}
+template <class E>
+void store(Vector<E> v, E* to) {
+  std::memcpy(to, &v, sizeof(v));
+}
+
+// A block of k × k elements, k = 16 / sizeof(E).
+void transpose_vectors(const uint32_t* from, int64_t from_stride, uint32_t* to, int64_t to_stride) {
+  const auto a = load(from), b = load(from + from_stride), c = load(from + 2 * from_stride),
+             d = load(from + 3 * from_stride);
+  const auto ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const auto ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7),
+             cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  store<uint32_t>(__builtin_shufflevector(ab, cd, 0, 1, 4, 5), to);
+  store<uint32_t>(__builtin_shufflevector(ab, cd, 2, 3, 6, 7), to + to_stride);
+  store<uint32_t>(__builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5), to + 2 * to_stride);
+  store<uint32_t>(__builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7), to + 3 * to_stride);
+}
+void transpose_vectors(const uint64_t* from, int64_t from_stride, uint64_t* to, int64_t to_stride) {
+  const auto a = load(from), b = load(from + from_stride);
+  store<uint64_t>(__builtin_shufflevector(a, b, 0, 2), to);
+  store<uint64_t>(__builtin_shufflevector(a, b, 1, 3), to + to_stride);
+}
+
+template <class E>
+void transpose_plain(const E* from, int64_t from_stride, E* to, int64_t to_stride, int64_t rows,
+                     int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; ++c) to[r * to_stride + c] = from[r + c * from_stride];
+  }
+}
+
+// Through a buffer of whole cache lines: strides that are a multiple of 4096 bytes put all lines of a column
+// into one set of the cache, so each line is read once and written once as a whole.
+template <class E>
+void transpose(const E* from, int64_t from_stride, E* to, int64_t to_stride, int64_t rows, int64_t columns) {
+  constexpr int64_t kLine = 64 / sizeof(E);
+  constexpr int64_t kStep = 16 / sizeof(E);
+  alignas(64) E buffer[kLine * kLine];
+  int64_t r = 0;
+  for (; r + kLine <= rows; r += kLine) {
+    int64_t c = 0;
+    for (; c + kLine <= columns; c += kLine) {
+      const E* source = from + r + c * from_stride;
+      for (int64_t j = 0; j < kLine; j += kStep) {
+        for (int64_t i = 0; i < kLine; i += kStep)
+          transpose_vectors(source + i + j * from_stride, from_stride, buffer + i * kLine + j, kLine);
+      }
+      for (int64_t i = 0; i < kLine; ++i) std::memcpy(to + (r + i) * to_stride + c, buffer + i * kLine, 64);
+    }
+    transpose_plain(from + r + c * from_stride, from_stride, to + r * to_stride + c, to_stride, kLine,
+                    columns - c);
+  }
+  transpose_plain(from + r, from_stride, to + r * to_stride, to_stride, rows - r, columns);
+}
+
+// Blocks of 16 × 16, so that both sides use their cache lines while they are near.
+template <class E>
+void transpose_blocks(const E* from, int64_t from_stride, E* to, int64_t to_stride, int64_t rows,
+                      int64_t columns) {
+  constexpr int64_t kBlock = 16;
+  for (int64_t r = 0; r < rows; r += kBlock) {
+    for (int64_t c = 0; c < columns; c += kBlock) {
+      transpose_plain(from + r + c * from_stride, from_stride, to + r * to_stride + c, to_stride,
+                      std::min(kBlock, rows - r), std::min(kBlock, columns - c));
+    }
+  }
+}
+
+}  // namespace
+
+void transpose_tile(const uint8_t* from, int64_t from_stride, uint8_t* to, int64_t to_stride, int64_t rows,
+                    int64_t columns) {
+  transpose_blocks(from, from_stride, to, to_stride, rows, columns);
+}
+void transpose_tile(const uint16_t* from, int64_t from_stride, uint16_t* to, int64_t to_stride, int64_t rows,
+                    int64_t columns) {
+  transpose_blocks(from, from_stride, to, to_stride, rows, columns);
+}
+void transpose_tile(const uint32_t* from, int64_t from_stride, uint32_t* to, int64_t to_stride, int64_t rows,
+                    int64_t columns) {
+  transpose(from, from_stride, to, to_stride, rows, columns);
+}
+void transpose_tile(const uint64_t* from, int64_t from_stride, uint64_t* to, int64_t to_stride, int64_t rows,
+                    int64_t columns) {
+  transpose(from, from_stride, to, to_stride, rows, columns);
+}
+void transpose_tile(const Wide* from, int64_t from_stride, Wide* to, int64_t to_stride, int64_t rows,
+                    int64_t columns) {
+  transpose_blocks(from, from_stride, to, to_stride, rows, columns);
+}
+
+}  // namespace tapegrad::kernels
