@@ -153,7 +153,10 @@ HWY_INLINE HWY_ATTR T row_extreme_of(const T* x, int64_t n) {
     }
   }
   if (HWY_UNLIKELY(!AllFalse(d, IsNaN(nan)))) return std::numeric_limits<T>::quiet_NaN();
-  return GetLane(Sign > 0 ? MaxOfLanes(d, Max(a, b)) : MinOfLanes(d, Min(a, b)));
+  // By hand: the emulated target's MaxOfLanes knows no −inf.
+  HWY_ALIGN T lane[MaxLanes(d)];
+  Store(Sign > 0 ? Max(a, b) : Min(a, b), d, lane);
+  return Sign > 0 ? *std::max_element(lane, lane + lanes) : *std::min_element(lane, lane + lanes);
 }
 
 // The same for each column.

@@ -39,7 +39,7 @@ Out unsqueeze(In in, Options o) {
 
 Out flatten(In in, Options o) {
   Index sizes = sizes_of(in[0]);
-  if (sizes.empty()) sizes = {1};
+  if (sizes.empty()) sizes.push_back(1);
   const int rank = static_cast<int>(sizes.size());
   const size_t start = dim_of(o, "start_dim", rank), end = dim_of(o, "end_dim", rank);
   for (size_t d = start; d < end; ++d) {
