@@ -222,6 +222,7 @@ consteval void fill_pointwise(Op& op, int inputs) {
   constexpr auto kOperands = std::make_index_sequence<Parts::kArity>{};
   op.pointwise[0] = Parts::template kernel<float>(kOperands);
   op.pointwise[1] = Parts::template kernel<double>(kOperands);
+  op.plain_operands = inputs;
 }
 
 template <class T>
@@ -276,9 +277,9 @@ consteval Op make_op() {
       };
     }
     if constexpr (requires { T::primal(); }) result.primal = T::primal();
-  }
-  if (result.pointwise[0] != nullptr && result.first_value == 0 && result.min_inputs == result.max_inputs) {
-    result.plain_operands = result.max_inputs;
+    if (requires { T::kernels; } && result.first_value == 0 && result.min_inputs == result.max_inputs) {
+      result.plain_operands = result.max_inputs;
+    }
   }
   return result;
 }
