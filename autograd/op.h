@@ -26,6 +26,13 @@ struct Flags {
   const char* non_differentiable = nullptr;  // why there is no gradient, for ops that have none
 };
 
+// The largest error of a value, in units in the last place of the exact result. 0.5: rounded correctly; 0:
+// not stated.
+struct Ulp {
+  double float32 = 0;
+  double float64 = 0;
+};
+
 // Work of one call: floating-point operations, and bytes read and written at least once.
 struct Cost {
   double flops = 0;
@@ -46,6 +53,7 @@ struct Op {
   int max_inputs;  // -1: any number
   const OptionsType* options;
   Flags flags;
+  Ulp ulp;  // of a pointwise op
 
   void (*shape)(Call& call);    // the shape rule: checks the inputs and declares the outputs
   void (*forward)(Call& call);  // fills the declared outputs; null where the shape rule aliases its input

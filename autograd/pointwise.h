@@ -51,6 +51,12 @@ constexpr Flags flags_of() {
   else return {};
 }
 
+template <class T>
+constexpr Ulp ulp_of() {
+  if constexpr (requires { T::ulp; }) return T::ulp;
+  else return {};
+}
+
 // Text joined at compile time, for the names of derived ops.
 template <size_t N>
 struct Name {
@@ -246,12 +252,14 @@ consteval Op make_op() {
     result.name = T::name;
     result.doc = T::doc;
     result.flags = flags_of<T>();
+    result.ulp = ulp_of<T>();
     result.operands = operand_names(FormulaOp<T>::kArity);
     fill_pointwise<FormulaOp<T>>(result, FormulaOp<T>::kArity);
   } else {
     result.name = T::name;
     result.doc = T::doc;
     result.flags = flags_of<T>();
+    result.ulp = ulp_of<T>();
     result.operands = T::operands;
     result.min_inputs = result.max_inputs = static_cast<int>(std::size(T::operands));
     if constexpr (requires { T::min_inputs; }) result.min_inputs = T::min_inputs;

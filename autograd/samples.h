@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "autograd/apply.h"
@@ -25,6 +26,17 @@ struct ErrorSample {
   std::vector<Tensor> inputs;
   OptionsBox options;
   std::string_view gist;
+};
+
+// What holds by convention at one point: a kink, a tie, a pole, nothing at all to reduce. Drives a test and
+// the table in autograd/README.md. NaN equals NaN, and −0 is told from 0.
+struct Convention {
+  std::string_view what;  // in words, as the table shows it: "a tie gives each side half"
+  std::vector<Tensor> inputs;
+  OptionsBox options;
+  Tensor value;                   // the first output
+  std::vector<Tensor> gradients;  // of Σ cotangent·value by each operand; undefined or missing: none
+  Tensor cotangent;               // undefined: ones
 };
 
 // What an op's `samples` fills: inputs of one dtype (where the op takes floats) from a fixed seed. An op adds
@@ -54,8 +66,11 @@ class TAPEGRAD_API Samples {
   void add(std::vector<Tensor> inputs, OptionsRef options = {});
   void add_error(std::string_view gist, std::vector<Tensor> inputs, OptionsRef options = {});
 
+  void add_convention(Convention convention) { conventions_.push_back(std::move(convention)); }
+
   const std::vector<Sample>& samples() const { return samples_; }
   const std::vector<ErrorSample>& errors() const { return errors_; }
+  const std::vector<Convention>& conventions() const { return conventions_; }
 
  private:
   DType dtype_;
@@ -63,6 +78,7 @@ class TAPEGRAD_API Samples {
   Purpose purpose_;
   std::vector<Sample> samples_;
   std::vector<ErrorSample> errors_;
+  std::vector<Convention> conventions_;
 };
 
 // Runs an op on a sample; inputs may be replaced by others of the same shapes. Errors name the caller's line.

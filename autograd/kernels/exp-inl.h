@@ -1,4 +1,4 @@
-// e^x and e^x − 1 on vector lanes. Included once per target, see lanes.cpp.
+// e^x and e^x − 1 on vector lanes. Included once per target, see lanes_elementary.cpp.
 
 #include <hwy/highway.h>
 

@@ -22,6 +22,7 @@ using LaneKernel = void (*)(const void* const* in, const int64_t* step, void* ou
 // and sigmoid_backward (g = 1) at most 4. What is one operation of IEEE 754 is rounded correctly. pow is that
 // of the C library.
 enum class Lane : uint8_t {
+  // lanes_arithmetic.cpp
   add,         // a + b
   sub,         // a − b
   mul,         // a·b
@@ -29,44 +30,48 @@ enum class Lane : uint8_t {
   mul_add,     // a·b + c, rounded after each operation
   maximum,     // NaN if either is NaN
   minimum,     // NaN if either is NaN
-  pow,         // x^p by the rules of C's pow
   neg,         // −x, also of 0
   abs,         // |x|
   sign,        // −1, 1, or x itself if it is 0
   square,      // x·x
   reciprocal,  // 1 / x
   sqrt,
-  rsqrt,  // 1 / √x
-  exp,
-  expm1,  // e^x − 1
-  log,
-  log1p,  // ln(1 + x)
-  tanh,
-  sigmoid,  // 1 / (1 + e^−x)
-  relu,     // max(x, 0)
-
+  rsqrt,                // 1 / √x
+  relu,                 // max(x, 0)
   pole_mul,             // (g, d): g·d
   maximum_backward_a,   // (g, a, b): g where a > b, g/2 where equal, 0 where a < b; g if either is NaN
   maximum_backward_b,   // (g, a, b): g where b > a, g/2 where equal, 0 where b < a; g if either is NaN
   minimum_backward_a,   // (g, a, b): g where a < b, g/2 where equal, 0 where a > b; g if either is NaN
   minimum_backward_b,   // (g, a, b): g where b < a, g/2 where equal, 0 where b > a; g if either is NaN
-  pow_backward_x,       // (g, x, p): g·p·x^(p−1), where p = 0: 0
-  pow_backward_p,       // (g, x, p, y): g·y·ln x; at x = 0 the slope is 0 for p ≥ 0 and −inf for p < 0
   abs_backward,         // (g, x): g·sign(x)
   square_backward,      // (g, x): g·2x
   reciprocal_backward,  // (g, y): −g·y²
   sqrt_backward,        // (g, y): g / 2y; +inf·g at 0
   rsqrt_backward,       // (g, y): −g·y³/2; −inf·g at 0
-  exp_backward,         // (g, y): g·y
-  expm1_backward,       // (g, x): g·e^x
-  log_backward,         // (g, x): g / x; +inf·g at 0, NaN for x < 0
-  log1p_backward,       // (g, x): g / (1 + x); NaN for x < −1
-  tanh_backward,        // (g, x, y): g·(1 − y²), from x where y saturates
-  sigmoid_backward,     // (g, x, y): g·y·(1 − y), from x where y saturates
   relu_backward,        // (g, y): g where y > 0 or y is NaN, else 0
+
+  // lanes_elementary.cpp
+  pow,  // x^p by the rules of C's pow
+  exp,
+  expm1,  // e^x − 1
+  log,
+  log1p,  // ln(1 + x)
+  tanh,
+  sigmoid,           // 1 / (1 + e^−x)
+  pow_backward_x,    // (g, x, p): g·p·x^(p−1), where p = 0: 0
+  pow_backward_p,    // (g, x, p, y): g·y·ln x; at x = 0 the slope is 0 for p ≥ 0 and −inf for p < 0
+  exp_backward,      // (g, y): g·y
+  expm1_backward,    // (g, x): g·e^x
+  log_backward,      // (g, x): g / x; +inf·g at 0, NaN for x < 0
+  log1p_backward,    // (g, x): g / (1 + x); NaN for x < −1
+  tanh_backward,     // (g, x, y): g·(1 − y²), from x where y saturates
+  sigmoid_backward,  // (g, x, y): g·y·(1 − y), from x where y saturates
 
   count
 };
+
+// The first lane of each file after the first.
+inline constexpr Lane kFirstElementary = Lane::pow;
 
 inline constexpr size_t kLanes = static_cast<size_t>(Lane::count);
 

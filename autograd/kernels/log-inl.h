@@ -1,4 +1,4 @@
-// ln x and ln(1 + x) on vector lanes. Included once per target, see lanes.cpp.
+// ln x and ln(1 + x) on vector lanes. Included once per target, see lanes_elementary.cpp.
 
 #include <limits>
 

@@ -31,7 +31,37 @@ struct PointwiseParts {
   static Cost cost(const Call& call) { return detail::pointwise_cost(call); }
 };
 
-// g·∂F/∂x_I for the primitive op P with formula F of Count operands, by a lane of its own.
+// Stands for the lane of a derivative that has none: the kernel is F's df, block by block.
+inline constexpr Lane kByFormula = Lane::count;
+
+// g·df(x…, y) on blocks; operands g and those of x… and y that the derivative reads.
+template <class F, int I, int Count, class E>
+void block_backward_kernel(const void* const* in, const int64_t* step, void* out, int64_t n) {
+  using B = Block<E>;
+  constexpr Reads kReads = detail::reads<F, I>();
+  constexpr size_t kFirstX = kReads == Reads::y ? 0 : 1;  // g stands for what is not read
+  constexpr size_t kY = kReads == Reads::x ? 0 : kFirstX * Count + 1;
+  static const PointwiseKernel multiply = detail::pointwise_kernel("pole_mul", dtype_of<E>());
+  for (int64_t at = 0; at < n; at += B::kSize) {
+    const int64_t count = n - at < B::kSize ? n - at : B::kSize;
+    auto operand = [&](size_t k) { return B(static_cast<const E*>(in[k]) + at * step[k], step[k], count); };
+    const B df = [&]<size_t... K>(std::index_sequence<K...>) {
+      return B(detail::closed_form<F, I>(operand(kFirstX * (K + 1))..., operand(kY)));
+    }
+    (std::make_index_sequence<Count>{});
+    detail::store_block<E>(B::call(multiply, operand(0), df), static_cast<E*>(out) + at, count);
+  }
+}
+
+template <class F, int I, int Count, Lane L>
+consteval std::array<PointwiseKernel, kDTypes> backward_kernels() {
+  if constexpr (L != kByFormula) return lanes<L>();
+  else
+    return {&block_backward_kernel<F, I, Count, float>, &block_backward_kernel<F, I, Count, double>, nullptr,
+            nullptr};
+}
+
+// g·∂F/∂x_I for the primitive op P with formula F of Count operands, by a lane of its own or by formula.
 template <class P, class F, int I, int Count, Lane L>
 struct LaneBackward : PointwiseParts {
   static constexpr Reads kReads = detail::reads<F, I>();
@@ -43,7 +73,7 @@ struct LaneBackward : PointwiseParts {
   static constexpr std::string_view name = F::backward[I];
   static constexpr std::string_view doc = "g times the derivative";
   static constexpr std::span<const std::string_view> operands{kNames[kReadsX ? Count - 1 : 2], kOperands};
-  static constexpr auto kernels = lanes<L>();
+  static constexpr auto kernels = backward_kernels<F, I, Count, L>();
   static constexpr Flags flags = [] {
     Flags of = detail::flags_of<P>();
     of.jump |= of.kinks;  // the slope jumps where the value has a kink
@@ -89,8 +119,8 @@ struct LaneBackward : PointwiseParts {
   static void samples(Samples& s) { detail::backward_samples(s, op<P>, Count, kReads); }
 };
 
-// The forward op with formula F, its lane and the lanes of its derivatives by each operand. Derived adds doc,
-// flags and domain.
+// The forward op with formula F, its lane and the lanes of its derivatives by each operand (or kByFormula).
+// Derived adds doc, ulp, flags and domain.
 template <class Derived, class F, Lane Forward, Lane... Backward>
 struct LaneOp : PointwiseParts {
   static constexpr int kCount = sizeof...(Backward);

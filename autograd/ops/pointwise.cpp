@@ -111,6 +111,14 @@ struct Maximum
   static constexpr std::string_view doc = "y = max(a, b); NaN wins; a tie gives each side half the gradient";
   static constexpr auto kernels = lanes<Lane::maximum>(kernels::scalar_kernel(Scalar::maximum, DType::int64));
   static constexpr Flags flags = {.kinks = true};
+  static void samples(Samples& s) {
+    detail::pointwise_samples(s, 2, {});
+    if (s.benchmark()) return;
+    s.add_convention({.what = "a tie gives each side half the gradient",
+                      .inputs = {s.values({2, 1}), s.values({2, 3})},
+                      .value = s.values({2, 3}),
+                      .gradients = {s.values({0.5, 0}), s.values({0.5, 1})}});
+  }
 };
 struct Minimum
     : LaneOp<Minimum, formula::Minimum, Lane::minimum, Lane::minimum_backward_a, Lane::minimum_backward_b> {

@@ -1,15 +1,19 @@
-// The formulas of the backward lanes. Included once per target, see lanes.cpp.
+// The formulas of the lanes of exponentials, logarithms, saturating functions and powers, and of their
+// derivatives. Included once per target, see lanes_elementary.cpp.
 
 #include <cmath>
 #include <limits>
 
-#include "autograd/kernels/formulas-inl.h"
+#include "autograd/kernels/arithmetic-inl.h"
+#include "autograd/kernels/exp-inl.h"
+#include "autograd/kernels/log-inl.h"
+#include "autograd/kernels/tanh-inl.h"
 
-#if defined(TAPEGRAD_KERNELS_BACKWARD_INL_H) == defined(HWY_TARGET_TOGGLE)
-#ifdef TAPEGRAD_KERNELS_BACKWARD_INL_H
-#undef TAPEGRAD_KERNELS_BACKWARD_INL_H
+#if defined(TAPEGRAD_KERNELS_ELEMENTARY_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef TAPEGRAD_KERNELS_ELEMENTARY_INL_H
+#undef TAPEGRAD_KERNELS_ELEMENTARY_INL_H
 #else
-#define TAPEGRAD_KERNELS_BACKWARD_INL_H
+#define TAPEGRAD_KERNELS_ELEMENTARY_INL_H
 #endif
 
 HWY_BEFORE_NAMESPACE();
@@ -17,60 +21,62 @@ namespace tapegrad::kernels::HWY_NAMESPACE {
 
 using namespace hwy::HWY_NAMESPACE;
 
-// The product of g and a slope, but 0 where g = 0 and the slope is not finite: only there is 0·slope not a
-// number.
-template <class D, class V>
-HWY_INLINE HWY_ATTR V without_pole(D d, V g, V product) {
-  return IfThenZeroElse(And(Eq(g, Zero(d)), IsNaN(product)), product);
-}
-
-// g·df by that rule.
-template <class D, class V>
-HWY_INLINE HWY_ATTR V pole_mul(D d, V g, V df) {
-  return without_pole(d, g, Mul(g, df));
-}
-
-// The gradient of one of two operands: nothing if the other wins, half of g at a tie, g otherwise.
-template <class D, class V, class M>
-HWY_INLINE HWY_ATTR V choice_backward(D d, V g, M other_wins, M tie) {
-  return IfThenZeroElse(other_wins, IfThenElse(tie, Mul(g, Set(d, TFromD<D>{0.5})), g));
-}
+template <>
+struct Formula<Lane::pow> {
+  template <class T>
+  static T scalar(T x, T p) {
+    return std::pow(x, p);
+  }
+};
 
 template <>
-struct Formula<Lane::pole_mul> {
+struct Formula<Lane::exp> {
   template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V df) {
-    return pole_mul(d, g, df);
+  static HWY_INLINE HWY_ATTR V f(D d, V x) {
+    return exp(d, x);
   }
 };
+
 template <>
-struct Formula<Lane::maximum_backward_a> {
+struct Formula<Lane::expm1> {
   template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {
-    return choice_backward(d, g, Lt(a, b), Eq(a, b));
+  static HWY_INLINE HWY_ATTR V f(D d, V x) {
+    return expm1(d, x);
   }
 };
+
 template <>
-struct Formula<Lane::maximum_backward_b> {
+struct Formula<Lane::log> {
   template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {
-    return choice_backward(d, g, Gt(a, b), Eq(a, b));
+  static HWY_INLINE HWY_ATTR V f(D d, V x) {
+    return log(d, x);
   }
 };
+
 template <>
-struct Formula<Lane::minimum_backward_a> {
+struct Formula<Lane::log1p> {
   template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {
-    return choice_backward(d, g, Gt(a, b), Eq(a, b));
+  static HWY_INLINE HWY_ATTR V f(D d, V x) {
+    return log1p(d, x);
   }
 };
+
 template <>
-struct Formula<Lane::minimum_backward_b> {
+struct Formula<Lane::tanh> {
   template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {
-    return choice_backward(d, g, Lt(a, b), Eq(a, b));
+  static HWY_INLINE HWY_ATTR V f(D d, V x) {
+    return tanh(d, x);
   }
 };
+
+template <>
+struct Formula<Lane::sigmoid> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V x) {
+    return sigmoid(d, x);
+  }
+};
+
 template <>
 struct Formula<Lane::pow_backward_x> {
   template <class T>
@@ -90,6 +96,7 @@ struct Formula<Lane::pow_backward_x> {
     return lost != 0 && x > 0 && std::isfinite(x) && std::isfinite(df) ? df + df * (lost * std::log(x)) : df;
   }
 };
+
 template <>
 struct Formula<Lane::pow_backward_p> {
   template <class D, class V>
@@ -103,41 +110,7 @@ struct Formula<Lane::pow_backward_p> {
     return pole_mul(d, g, df);
   }
 };
-template <>
-struct Formula<Lane::abs_backward> {
-  template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V x) {
-    return pole_mul(d, g, Formula<Lane::sign>::f(d, x));
-  }
-};
-template <>
-struct Formula<Lane::square_backward> {
-  template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V x) {
-    return pole_mul(d, g, Add(x, x));
-  }
-};
-template <>
-struct Formula<Lane::reciprocal_backward> {
-  template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
-    return pole_mul(d, g, Neg(Mul(y, y)));
-  }
-};
-template <>
-struct Formula<Lane::sqrt_backward> {
-  template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
-    return without_pole(d, g, Div(g, Abs(Add(y, y))));
-  }
-};
-template <>
-struct Formula<Lane::rsqrt_backward> {
-  template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
-    return pole_mul(d, g, Mul(Mul(y, y), Mul(Abs(y), Set(d, TFromD<D>{-0.5}))));
-  }
-};
+
 template <>
 struct Formula<Lane::exp_backward> {
   template <class D, class V>
@@ -145,6 +118,7 @@ struct Formula<Lane::exp_backward> {
     return pole_mul(d, g, y);
   }
 };
+
 template <>
 struct Formula<Lane::expm1_backward> {
   template <class D, class V>
@@ -152,6 +126,7 @@ struct Formula<Lane::expm1_backward> {
     return pole_mul(d, g, exp(d, x));
   }
 };
+
 template <>
 struct Formula<Lane::log_backward> {
   template <class D, class V>
@@ -160,6 +135,7 @@ struct Formula<Lane::log_backward> {
     return without_pole(d, g, Div(g, IfThenElse(Ge(x, Zero(d)), Abs(x), nan)));
   }
 };
+
 template <>
 struct Formula<Lane::log1p_backward> {
   template <class D, class V>
@@ -167,6 +143,7 @@ struct Formula<Lane::log1p_backward> {
     return Formula<Lane::log_backward>::f(d, g, Add(x, Set(d, TFromD<D>{1})));
   }
 };
+
 template <>
 struct Formula<Lane::tanh_backward> {
   template <class D, class V>
@@ -174,18 +151,12 @@ struct Formula<Lane::tanh_backward> {
     return pole_mul(d, g, tanh_slope(d, x, y));
   }
 };
+
 template <>
 struct Formula<Lane::sigmoid_backward> {
   template <class D, class V>
   static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V y) {
     return pole_mul(d, g, sigmoid_slope(d, x, y));
-  }
-};
-template <>
-struct Formula<Lane::relu_backward> {
-  template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
-    return IfThenZeroElse(Le(y, Zero(d)), g);
   }
 };
 

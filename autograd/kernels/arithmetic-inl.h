@@ -1,21 +1,13 @@
-// The formulas of the forward lanes; their derivatives are in backward-inl.h. Included once per target, see
-// lanes.cpp.
-//
-// A new lane is an enumerator in lanes.h and a Formula, with either f(d, lanes…) on whole vectors or
-// scalar(x…) on single elements. A lane without a Formula does not compile.
+// The formulas of the lanes of arithmetic, choices and roots, and of their derivatives. Included once per
+// target, see lanes_arithmetic.cpp.
 
-#include <cmath>
+#include "autograd/kernels/lane_loop-inl.h"
 
-#include "autograd/kernels/exp-inl.h"
-#include "autograd/kernels/lanes.h"
-#include "autograd/kernels/log-inl.h"
-#include "autograd/kernels/tanh-inl.h"
-
-#if defined(TAPEGRAD_KERNELS_FORMULAS_INL_H) == defined(HWY_TARGET_TOGGLE)
-#ifdef TAPEGRAD_KERNELS_FORMULAS_INL_H
-#undef TAPEGRAD_KERNELS_FORMULAS_INL_H
+#if defined(TAPEGRAD_KERNELS_ARITHMETIC_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef TAPEGRAD_KERNELS_ARITHMETIC_INL_H
+#undef TAPEGRAD_KERNELS_ARITHMETIC_INL_H
 #else
-#define TAPEGRAD_KERNELS_FORMULAS_INL_H
+#define TAPEGRAD_KERNELS_ARITHMETIC_INL_H
 #endif
 
 HWY_BEFORE_NAMESPACE();
@@ -23,8 +15,11 @@ namespace tapegrad::kernels::HWY_NAMESPACE {
 
 using namespace hwy::HWY_NAMESPACE;
 
-template <Lane L>
-struct Formula;
+// The gradient of one of two operands: nothing if the other wins, half of g at a tie, g otherwise.
+template <class D, class V, class M>
+HWY_INLINE HWY_ATTR V choice_backward(D d, V g, M other_wins, M tie) {
+  return IfThenZeroElse(other_wins, IfThenElse(tie, Mul(g, Set(d, TFromD<D>{0.5})), g));
+}
 
 template <>
 struct Formula<Lane::add> {
@@ -33,6 +28,7 @@ struct Formula<Lane::add> {
     return Add(a, b);
   }
 };
+
 template <>
 struct Formula<Lane::sub> {
   template <class D, class V>
@@ -40,6 +36,7 @@ struct Formula<Lane::sub> {
     return Sub(a, b);
   }
 };
+
 template <>
 struct Formula<Lane::mul> {
   template <class D, class V>
@@ -47,6 +44,7 @@ struct Formula<Lane::mul> {
     return Mul(a, b);
   }
 };
+
 template <>
 struct Formula<Lane::div> {
   template <class D, class V>
@@ -54,6 +52,7 @@ struct Formula<Lane::div> {
     return Div(a, b);
   }
 };
+
 template <>
 struct Formula<Lane::mul_add> {
   template <class D, class V>
@@ -61,6 +60,7 @@ struct Formula<Lane::mul_add> {
     return Add(Mul(a, b), c);
   }
 };
+
 template <>
 struct Formula<Lane::maximum> {
   template <class D, class V>
@@ -68,6 +68,7 @@ struct Formula<Lane::maximum> {
     return IfThenElse(Or(Gt(a, b), IsNaN(a)), a, b);
   }
 };
+
 template <>
 struct Formula<Lane::minimum> {
   template <class D, class V>
@@ -75,13 +76,7 @@ struct Formula<Lane::minimum> {
     return IfThenElse(Or(Lt(a, b), IsNaN(a)), a, b);
   }
 };
-template <>
-struct Formula<Lane::pow> {
-  template <class T>
-  static T scalar(T x, T p) {
-    return std::pow(x, p);
-  }
-};
+
 template <>
 struct Formula<Lane::neg> {
   template <class D, class V>
@@ -89,6 +84,7 @@ struct Formula<Lane::neg> {
     return Neg(x);
   }
 };
+
 template <>
 struct Formula<Lane::abs> {
   template <class D, class V>
@@ -96,6 +92,7 @@ struct Formula<Lane::abs> {
     return Abs(x);
   }
 };
+
 template <>
 struct Formula<Lane::sign> {
   template <class D, class V>
@@ -103,6 +100,7 @@ struct Formula<Lane::sign> {
     return IfThenElse(Gt(Abs(x), Zero(d)), CopySignToAbs(Set(d, TFromD<D>{1}), x), x);
   }
 };
+
 template <>
 struct Formula<Lane::square> {
   template <class D, class V>
@@ -110,6 +108,7 @@ struct Formula<Lane::square> {
     return Mul(x, x);
   }
 };
+
 template <>
 struct Formula<Lane::reciprocal> {
   template <class D, class V>
@@ -117,6 +116,7 @@ struct Formula<Lane::reciprocal> {
     return Div(Set(d, TFromD<D>{1}), x);
   }
 };
+
 template <>
 struct Formula<Lane::sqrt> {
   template <class D, class V>
@@ -124,6 +124,7 @@ struct Formula<Lane::sqrt> {
     return Sqrt(x);
   }
 };
+
 template <>
 struct Formula<Lane::rsqrt> {
   template <class D, class V>
@@ -133,52 +134,98 @@ struct Formula<Lane::rsqrt> {
 };
 
 template <>
-struct Formula<Lane::exp> {
-  template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V x) {
-    return exp(d, x);
-  }
-};
-template <>
-struct Formula<Lane::expm1> {
-  template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V x) {
-    return expm1(d, x);
-  }
-};
-template <>
-struct Formula<Lane::log> {
-  template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V x) {
-    return log(d, x);
-  }
-};
-template <>
-struct Formula<Lane::log1p> {
-  template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V x) {
-    return log1p(d, x);
-  }
-};
-template <>
-struct Formula<Lane::tanh> {
-  template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V x) {
-    return tanh(d, x);
-  }
-};
-template <>
-struct Formula<Lane::sigmoid> {
-  template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V x) {
-    return sigmoid(d, x);
-  }
-};
-template <>
 struct Formula<Lane::relu> {
   template <class D, class V>
   static HWY_INLINE HWY_ATTR V f(D d, V x) {
     return IfThenZeroElse(Le(x, Zero(d)), x);
+  }
+};
+
+template <>
+struct Formula<Lane::pole_mul> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V df) {
+    return pole_mul(d, g, df);
+  }
+};
+
+template <>
+struct Formula<Lane::maximum_backward_a> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {
+    return choice_backward(d, g, Lt(a, b), Eq(a, b));
+  }
+};
+
+template <>
+struct Formula<Lane::maximum_backward_b> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {
+    return choice_backward(d, g, Gt(a, b), Eq(a, b));
+  }
+};
+
+template <>
+struct Formula<Lane::minimum_backward_a> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {
+    return choice_backward(d, g, Gt(a, b), Eq(a, b));
+  }
+};
+
+template <>
+struct Formula<Lane::minimum_backward_b> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {
+    return choice_backward(d, g, Lt(a, b), Eq(a, b));
+  }
+};
+
+template <>
+struct Formula<Lane::abs_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x) {
+    return pole_mul(d, g, Formula<Lane::sign>::f(d, x));
+  }
+};
+
+template <>
+struct Formula<Lane::square_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x) {
+    return pole_mul(d, g, Add(x, x));
+  }
+};
+
+template <>
+struct Formula<Lane::reciprocal_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
+    return pole_mul(d, g, Neg(Mul(y, y)));
+  }
+};
+
+template <>
+struct Formula<Lane::sqrt_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
+    return without_pole(d, g, Div(g, Abs(Add(y, y))));
+  }
+};
+
+template <>
+struct Formula<Lane::rsqrt_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
+    return pole_mul(d, g, Mul(Mul(y, y), Mul(Abs(y), Set(d, TFromD<D>{-0.5}))));
+  }
+};
+
+template <>
+struct Formula<Lane::relu_backward> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V y) {
+    return IfThenZeroElse(Le(y, Zero(d)), g);
   }
 };
 
