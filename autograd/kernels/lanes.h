@@ -23,16 +23,20 @@ using LaneKernel = void (*)(const void* const* in, const int64_t* step, void* ou
 // of the C library.
 enum class Lane : uint8_t {
   // lanes_arithmetic.cpp
-  add,         // a + b
-  sub,         // a − b
-  mul,         // a·b
-  div,         // a / b
-  mul_add,     // a·b + c, rounded after each operation
-  maximum,     // NaN if either is NaN
-  minimum,     // NaN if either is NaN
-  neg,         // −x, also of 0
-  abs,         // |x|
-  sign,        // −1, 1, or x itself if it is 0
+  add,      // a + b
+  sub,      // a − b
+  mul,      // a·b
+  div,      // a / b
+  mul_add,  // a·b + c, rounded after each operation
+  maximum,  // NaN if either is NaN
+  minimum,  // NaN if either is NaN
+  neg,      // −x, also of 0
+  abs,      // |x|
+  sign,     // −1, 1, or x itself if it is 0
+  floor,    // as all four: −0 stays −0, also where a negative number comes to 0
+  ceil,
+  round,  // to even where two are equally near
+  trunc,
   square,      // x·x
   reciprocal,  // 1 / x
   sqrt,
@@ -67,11 +71,28 @@ enum class Lane : uint8_t {
   tanh_backward,     // (g, x, y): g·(1 − y²), from x where y saturates
   sigmoid_backward,  // (g, x, y): g·y·(1 − y), from x where y saturates
 
+  // lanes_activation.cpp
+  leaky_relu,           // (x, slope): x where x > 0, else x·slope
+  elu,                  // (x, alpha): x where x > 0, else alpha·(e^x − 1)
+  selu,                 // elu of one alpha, times one scale
+  softplus,             // (x, beta, threshold): ln(1 + e^(beta·x))/beta; x where beta·x > threshold
+  silu,                 // x / (1 + e^−x)
+  mish,                 // x·tanh(ln(1 + e^x))
+  hardtanh,             // (x, min, max): x between min ≤ max
+  clamp,                // (x, min, max): min(max(x, min), max); NaN if any is
+  leaky_relu_backward,  // (g, x, slope): g where x > 0, else g·slope
+  softplus_backward,    // (g, x, beta, threshold): g/(1 + e^(−beta·x)); g where beta·x > threshold
+  silu_backward,        // (g, x)
+  mish_backward,        // (g, x)
+  hardtanh_backward,    // (g, x, min, max): 0 where x ≤ min or x ≥ max, else g
+  clamp_backward,       // (g, x, min, max): g where min ≤ x ≤ max, else 0
+
   count
 };
 
 // The first lane of each file after the first.
 inline constexpr Lane kFirstElementary = Lane::pow;
+inline constexpr Lane kFirstActivation = Lane::leaky_relu;
 
 inline constexpr size_t kLanes = static_cast<size_t>(Lane::count);
 
