@@ -105,7 +105,7 @@ template <>
 struct Formula<Lane::floor> {
   template <class D, class V>
   static HWY_INLINE HWY_ATTR V f(D, V x) {
-    return CopySign(Floor(x), x);  // which of 0 not every target keeps
+    return CopySign(Floor(x), x);  // not every target keeps the sign of 0
   }
 };
 

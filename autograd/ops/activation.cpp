@@ -69,7 +69,7 @@ struct Selu : LaneOp<Selu, formula::Selu, Lane::selu, kByFormula> {
   static constexpr std::string_view doc =
       "y = 1.0507·elu(x, alpha = 1.6733), the constants in full precision; at 0 the gradient is 1.7581";
   static constexpr Flags flags = {.kinks = true};
-  static constexpr Ulp ulp = {2.5, 2.5};
+  static constexpr Ulp ulp = {3, 3};
   static void samples(Samples& s) {
     detail::pointwise_samples(s, 1, {});
     if (s.benchmark()) return;
@@ -105,7 +105,7 @@ struct Softplus : LaneOp<Softplus, formula::Softplus, Lane::softplus, Lane::soft
 struct Silu : LaneOp<Silu, formula::Silu, Lane::silu, Lane::silu_backward> {
   static constexpr std::string_view doc =
       "y = x/(1 + e^−x); −0 at −inf. The slope is good to a quarter of epsilon near its zero at −1.278";
-  static constexpr Ulp ulp = {2.5, 2.5};
+  static constexpr Ulp ulp = {3, 3};
   static void samples(Samples& s) {
     samples_beside_zero(s, {-1.6, -1});
     if (s.benchmark()) return;
@@ -120,7 +120,7 @@ struct Mish : LaneOp<Mish, formula::Mish, Lane::mish, Lane::mish_backward> {
   static constexpr std::string_view doc =
       "y = x·tanh(softplus(x)); −0 at −inf. The slope is good to a quarter of epsilon near its zero at "
       "−1.192";
-  static constexpr Ulp ulp = {2.5, 2.5};
+  static constexpr Ulp ulp = {3, 3};
   static void samples(Samples& s) {
     samples_beside_zero(s, {-1.6, -0.9});
     if (s.benchmark()) return;
@@ -220,25 +220,16 @@ struct Clamp : LaneOp<Clamp, formula::Clamp, Lane::clamp, Lane::clamp_backward> 
 
 }  // namespace
 
+// clang-format off
 std::span<const Op* const> activation() {
-  static constexpr const Op* kOps[] = {&op<LeakyRelu>,
-                                       &op<Elu>,
-                                       &op<Selu>,
-                                       &op<Softplus>,
-                                       &op<Silu>,
-                                       &op<Mish>,
-                                       &op<Hardtanh>,
-                                       &op<Clamp>,
-                                       &op<LeakyRelu::BackwardOp<0>>,
-                                       &op<Elu::BackwardOp<0>>,
-                                       &op<Selu::BackwardOp<0>>,
-                                       &op<Softplus::BackwardOp<0>>,
-                                       &op<Silu::BackwardOp<0>>,
-                                       &op<Mish::BackwardOp<0>>,
-                                       &op<Hardtanh::BackwardOp<0>>,
-                                       &op<Clamp::BackwardOp<0>>};
+  static constexpr const Op* kOps[] = {
+      &op<LeakyRelu>, &op<Elu>, &op<Selu>, &op<Softplus>, &op<Silu>, &op<Mish>, &op<Hardtanh>, &op<Clamp>,
+      &op<LeakyRelu::BackwardOp<0>>, &op<Elu::BackwardOp<0>>,  &op<Selu::BackwardOp<0>>,
+      &op<Softplus::BackwardOp<0>>,  &op<Silu::BackwardOp<0>>, &op<Mish::BackwardOp<0>>,
+      &op<Hardtanh::BackwardOp<0>>,  &op<Clamp::BackwardOp<0>>};
   return kOps;
 }
+// clang-format on
 
 }  // namespace ops
 
