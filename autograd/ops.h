@@ -46,6 +46,15 @@ inline Tensor operator<=(const Arg& a, const Arg& b) { return le(a, b); }
 inline Tensor operator>(const Arg& a, const Arg& b) { return gt(a, b); }
 inline Tensor operator>=(const Arg& a, const Arg& b) { return ge(a, b); }
 
+// ---- yes or no, giving bool: of any dtype, and of bool ----
+TAPEGRAD_API Tensor isnan(const Arg& x);
+TAPEGRAD_API Tensor isinf(const Arg& x);
+TAPEGRAD_API Tensor isfinite(const Arg& x);
+TAPEGRAD_API Tensor logical_not(const Arg& x);
+TAPEGRAD_API Tensor logical_and(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor logical_or(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor logical_xor(const Arg& a, const Arg& b);
+
 // condition (bool) ? a : b, element by element. The side not chosen has no influence, not even a NaN.
 TAPEGRAD_API Tensor where(const Arg& condition, const Arg& a, const Arg& b);
 // a·b + c, rounded twice.
@@ -63,6 +72,21 @@ TAPEGRAD_API Tensor tanh(const Arg& x);
 TAPEGRAD_API Tensor sigmoid(const Arg& x);
 TAPEGRAD_API Tensor relu(const Arg& x);  // gradient 0 at 0
 inline Tensor operator-(const Arg& x) { return neg(x); }
+TAPEGRAD_API Tensor leaky_relu(const Arg& x, double negative_slope = 0.01);
+TAPEGRAD_API Tensor elu(const Arg& x, double alpha = 1);
+TAPEGRAD_API Tensor selu(const Arg& x);
+TAPEGRAD_API Tensor softplus(const Arg& x, double beta = 1, double threshold = 20);
+TAPEGRAD_API Tensor silu(const Arg& x);
+TAPEGRAD_API Tensor mish(const Arg& x);
+TAPEGRAD_API Tensor hardtanh(const Arg& x, double min_val = -1, double max_val = 1);  // at both gradient 0
+inline Tensor relu6(const Arg& x) { return hardtanh(x, 0, 6); }
+// At a bound the gradient passes. One of them may be absent; also of int64, with whole bounds.
+TAPEGRAD_API Tensor clamp(const Arg& x, std::optional<double> min = {}, std::optional<double> max = {});
+// Gradient 0; int64 stays as it is.
+TAPEGRAD_API Tensor floor(const Arg& x);
+TAPEGRAD_API Tensor ceil(const Arg& x);
+TAPEGRAD_API Tensor round(const Arg& x);  // of two equally near the even one
+TAPEGRAD_API Tensor trunc(const Arg& x);
 // The elements as another dtype. Throws ArgumentError where a float does not fit an integer.
 TAPEGRAD_API Tensor cast(const Arg& x, DType dtype);
 

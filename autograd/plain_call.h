@@ -72,7 +72,7 @@ struct PlainOperands {
     }
     if (op.numbers > 0) {
       double values[kMaxOperands];
-      op.number_options(options.data, values);
+      if (!op.number_options(options.data, values)) return false;
       for (int i = 0; i < op.numbers; ++i) {
         if (!take_number(N + static_cast<size_t>(i), Arg(values[i]))) return false;
       }

@@ -270,7 +270,7 @@ void backward_samples(Samples& s, const Op& primal, int operands, formula::Reads
     // Alone, y stands for x; a jump of the slope would lie on values that y takes, so it is drawn freely
     // there.
     if (reads_y) inputs.push_back(!reads_x && primal.flags.kinks ? s.normal(y.shape()) : y);
-    s.add(std::move(inputs));
+    s.add(std::move(inputs), sample.options.ref());
   }
   if (s.benchmark()) return;
   std::vector<Tensor> bad(static_cast<size_t>(1 + (reads_x ? operands : 0) + (reads_y ? 1 : 0)),

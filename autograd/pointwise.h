@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "autograd/formula.h"
+#include "autograd/formula_activation.h"
 #include "autograd/op.h"
 #include "autograd/tape.h"
 
@@ -281,7 +282,7 @@ consteval Op make_op() {
     if constexpr (requires { T::numbers; }) {
       result.numbers = T::numbers;
       result.number_options = [](const void* options, double* to) {
-        T::number_options(*static_cast<const typename T::Options*>(options), to);
+        return T::number_options(*static_cast<const typename T::Options*>(options), to);
       };
     }
     if constexpr (requires { T::primal(); }) result.primal = T::primal();

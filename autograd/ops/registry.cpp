@@ -10,6 +10,9 @@ std::span<const Op* const> all_ops() {
     auto* list = new std::vector<const Op*>;
     for (auto group : {ops::pointwise(),
                        ops::pointwise_backward(),
+                       ops::activation(),
+                       ops::rounding(),
+                       ops::logic(),
                        ops::reduce(),
                        ops::extremes(),
                        ops::product(),
