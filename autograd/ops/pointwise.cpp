@@ -55,6 +55,22 @@ struct Mul : PointwiseParts {
   static void samples(Samples& s) { detail::pointwise_samples(s, 2, {}); }
 };
 
+// g/b at a pole: 0 where g = 0 and 1/b is not finite, exactly g/b elsewhere.
+Tensor pole_div(const Arg& g, const Arg& b);
+
+struct PoleDiv : PointwiseParts {
+  static constexpr std::string_view name = "pole_div", doc = "y = g/b, but 0 where g = 0 and b is 0 or NaN";
+  static constexpr std::string_view operands[] = {"g", "b"};
+  static constexpr auto kernels = lanes<Lane::pole_div>();
+  static constexpr Flags flags = {.poles = true};
+  static void vjp(Vjp& v) {
+    const Tensor& g = v.g();
+    if (v.needs(0)) v.add(0, pole_div(g, v.input(1)));
+    if (v.needs(1)) v.add(1, neg(detail::pole_mul(g, div(v.output(), v.input(1)))));
+  }
+  static void samples(Samples& s) { detail::pointwise_samples(s, 2, {0.5, 2}); }
+};
+
 struct Div : PointwiseParts {
   static constexpr std::string_view name = "div", doc = "y = a / b; 1/0 is infinite, 0/0 NaN";
   static constexpr Flags flags = {.poles = true};
@@ -62,7 +78,7 @@ struct Div : PointwiseParts {
   static constexpr auto kernels = lanes<Lane::div>();
   static void vjp(Vjp& v) {
     const Tensor& g = v.g();
-    if (v.needs(0)) v.add(0, div(g, v.input(1)));
+    if (v.needs(0)) v.add(0, pole_div(g, v.input(1)));
     // y/b and not a/b²: b² may overflow.
     if (v.needs(1)) v.add(1, neg(detail::pole_mul(g, div(v.output(), v.input(1)))));
   }
@@ -256,6 +272,8 @@ struct Cast {
   }
 };
 
+Tensor pole_div(const Arg& g, const Arg& b) { return apply(op<PoleDiv>, {g, b}); }
+
 }  // namespace
 
 // clang-format off
@@ -269,7 +287,7 @@ std::span<const Op* const> pointwise() {
 
 std::span<const Op* const> pointwise_backward() {
   static constexpr const Op* kOps[] = {
-      &op<PoleMul>,
+      &op<PoleMul>, &op<PoleDiv>,
       &op<Maximum::BackwardOp<0>>, &op<Maximum::BackwardOp<1>>, &op<Minimum::BackwardOp<0>>,
       &op<Minimum::BackwardOp<1>>, &op<Pow::BackwardOp<0>>,     &op<Pow::BackwardOp<1>>,
       &op<Abs::BackwardOp<0>>,     &op<Square::BackwardOp<0>>,  &op<Sqrt::BackwardOp<0>>,
