@@ -36,6 +36,12 @@ namespace tapegrad::detail {
   }
 }
 
+// Whether a call that has a tracked operand goes on the tape. Of ops without a derivative those that give
+// floats do, so that a sweep that arrives there says so instead of ending; a cell that is written ends it.
+inline bool is_recorded(const Op& op, const Body& output) {
+  return op.flags.non_differentiable == nullptr || (is_floating(output.dtype) && !op.flags.writes_state);
+}
+
 void* copy_options(TapeImpl& tape, OptionsRef options);
 
 // Appends one record. `outputs` are fresh and still unknown to every tape; the tape comes to hold them too.
