@@ -139,6 +139,8 @@ class TAPEGRAD_API OptionsBox {
  public:
   OptionsBox() = default;
   OptionsBox(OptionsRef from);
+  template <OptionsRecord O>
+  OptionsBox(const O& options) : OptionsBox(OptionsRef(options)) {}
   // The default ones of a type.
   explicit OptionsBox(const OptionsType* type);
   OptionsBox(const OptionsBox& other) : OptionsBox(other.ref()) {}

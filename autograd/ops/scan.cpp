@@ -81,6 +81,11 @@ struct Cumprod : Scanning<kernels::Scan::product, true> {
     if (s.benchmark()) return;
     s.add({s.values({2.0, 0.0, 3.0, 4.0})}, Options{0});
     s.add({s.values({{2.0, 0.0}, {0.0, 3.0}, {1.5, 0.0}})}, Options{0, true});
+    s.add_convention({.what = "the gradient at zeros is that of the products",
+                      .inputs = {s.values({{2, 0, 3, 4}, {0, 0, 3, 4}})},
+                      .options = Options{1},
+                      .value = s.values({{2, 0, 0, 0}, {0, 0, 0, 0}}),
+                      .gradients = {s.values({{1, 32, 0, 0}, {1, 0, 0, 0}})}});
   }
 };
 
@@ -104,6 +109,15 @@ struct LogCumsumExp : Scanning<kernels::Scan::log_sum_exp, false> {
     const Tensor fall = where(none, 0.0, exp(sub(c, shifted(c, options, true, inf))));
     const Tensor reached = linear_scan(mul(fall, div(s, shifted(s, options, true, 1))), v.g(), back);
     v.add(0, mul(div(b, s), reached));
+  }
+  static void samples(Samples& s) {
+    Scanning::samples(s);
+    const double inf = std::numeric_limits<double>::infinity();
+    s.add_convention({.what = "all −inf so far: −inf with gradient 0",
+                      .inputs = {s.values({-inf, -inf, 3})},
+                      .options = Options{0},
+                      .value = s.values({-inf, -inf, 3}),
+                      .gradients = {s.values({0, 0, 1})}});
   }
 };
 
