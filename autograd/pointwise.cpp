@@ -6,6 +6,7 @@
 #include "autograd/apply.h"
 #include "autograd/body.h"
 #include "autograd/kernels/parallel.h"
+#include "autograd/ops/dims.h"
 #include "autograd/raise.h"
 #include "autograd/samples.h"
 
@@ -195,7 +196,7 @@ void pointwise_shape(Call& call) {
                                    fmt::join(shape, ", "), fmt::join(call.shape(i), ", "), axis));
     }
   }
-  call.output(result, shape);
+  call.output(result, ops::checked_shape(call, shape));
 }
 
 void pointwise_forward(Call& call) {

@@ -182,6 +182,14 @@ struct Formula<Lane::pole_mul> {
 };
 
 template <>
+struct Formula<Lane::pole_div> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V b) {
+    return without_pole(d, g, Div(g, b));
+  }
+};
+
+template <>
 struct Formula<Lane::maximum_backward_a> {
   template <class D, class V>
   static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b) {

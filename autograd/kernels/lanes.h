@@ -40,6 +40,7 @@ enum class Lane : uint8_t {
   rsqrt,                // 1 / √x
   relu,                 // max(x, 0)
   pole_mul,             // (g, d): g·d
+  pole_div,             // (g, b): g / b
   maximum_backward_a,   // (g, a, b): g where a > b, g/2 where equal, 0 where a < b; g if either is NaN
   maximum_backward_b,   // (g, a, b): g where b > a, g/2 where equal, 0 where b < a; g if either is NaN
   minimum_backward_a,   // (g, a, b): g where a < b, g/2 where equal, 0 where a > b; g if either is NaN
