@@ -10,6 +10,7 @@
 //   bend_xx(x, t, o, pw), bend_xt(…), bend_tt(…): its second derivatives, on tensors; undefined: 0 everywhere
 //   kLinearInput or kLinearTarget where it is linear in one of them: its slope there does not read it, and
 //       there is no bend_xx, or bend_tt
+//   root(x, t, o, pw), where value is its square and there is no weight: a joined loss then takes a pass less
 //   kDifference: it depends on input − target alone, so there is no slope_target
 //   check(call): throws where an option is wrong
 //   calls(s, shape, reduction, add): adds sample calls by add(input, target, options)
@@ -37,6 +38,12 @@ inline constexpr int64_t kLossGrain = 16384;  // elements of a piece of work; a 
 template <Lane L, class E>
 Block<E> lane(const Block<E>& x) {
   return Block<E>::call(&lane_kernel<L, E>, x);
+}
+
+// q·d, but 0 where q = 0 and d is not finite.
+template <class E>
+Block<E> pole_product(const Block<E>& q, const Block<E>& d) {
+  return Block<E>::call(&lane_kernel<Lane::pole_mul, E>, q, d);
 }
 
 // Reads an operand that broadcasts to a shape, block by block.
