@@ -51,6 +51,8 @@ struct Op {
   std::span<const std::string_view> operands;  // their names, as errors and docs show them
   int min_inputs;
   int max_inputs;  // -1: any number
+  // A bit for each floating operand that no gradient reaches: a constant by its contract, or not read.
+  uint32_t constant_operands;
   const OptionsType* options;
   Flags flags;
   Ulp ulp;  // of a pointwise op

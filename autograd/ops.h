@@ -198,10 +198,56 @@ TAPEGRAD_API Tensor embedding(const Arg& index, const Arg& weight, std::optional
 TAPEGRAD_API Tensor masked_fill(const Arg& x, const Arg& mask, double value);
 
 // ---- losses ----
+// The loss of each element or row (Reduction::none), their sum, or their mean, which is NaN of nothing. input
+// and target have one shape (nothing is broadcast), and gradients reach both. A weight is a constant: no
+// gradient reaches it.
 TAPEGRAD_API Tensor mse_loss(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean);
-// logits [classes] or [n, classes]; target class indices, int64 [] or [n].
+TAPEGRAD_API Tensor l1_loss(const Arg& input, const Arg& target,
+                            Reduction reduction = Reduction::mean);  // gradient 0 at 0
+TAPEGRAD_API Tensor huber_loss(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean,
+                               double delta = 1);
+// beta = 0: l1_loss.
+TAPEGRAD_API Tensor smooth_l1_loss(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean,
+                                   double beta = 1);
+// input in [0, 1] (ArgumentError otherwise); logarithms below −100 count as −100. weight broadcasts to input.
+TAPEGRAD_API Tensor binary_cross_entropy(const Arg& input, const Arg& target,
+                                         Reduction reduction = Reduction::mean, const Arg& weight = {});
+struct BinaryLogitsOptions {
+  Tensor weight = {};                   // broadcasts to input
+  std::vector<double> pos_weight = {};  // of target 1, by the entry of the last dim, or one for all
+  Reduction reduction = Reduction::mean;
+};
+// The same of the logit of the probability, at any magnitude.
+TAPEGRAD_API Tensor binary_cross_entropy_with_logits(const Arg& input, const Arg& target,
+                                                     Reduction reduction = Reduction::mean);
+TAPEGRAD_API Tensor binary_cross_entropy_with_logits(const Arg& input, const Arg& target,
+                                                     const BinaryLogitsOptions& options);
+// input: log-probabilities; target: probabilities, or their logarithms. A target of probability 0 adds nothing.
+// PyTorch's "batchmean" is the sum divided by input.size(0).
+TAPEGRAD_API Tensor kl_div(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean,
+                           bool log_target = false);
+
+// Of classes along dim 1 (of one sample, dim 0): logits [c], [n, c] or [n, c, d…]. target: int64 class indices
+// [], [n] or [n, d…], IndexError outside [0, c); or probabilities of logits' shape and dtype. A row whose target
+// is ignore_index adds nothing. The mean divides by the weights of the rows' targets (of probabilities: by the
+// number of rows); it is NaN where all rows are ignored.
+struct CrossEntropyOptions {
+  Tensor weight = {};  // of each class [c]; a constant
+  double label_smoothing = 0;
+  int64_t ignore_index = -100;  // with class indices only
+  Reduction reduction = Reduction::mean;
+};
 TAPEGRAD_API Tensor cross_entropy(const Arg& logits, const Arg& target,
                                   Reduction reduction = Reduction::mean);
+TAPEGRAD_API Tensor cross_entropy(const Arg& logits, const Arg& target, const CrossEntropyOptions& options);
+// The same of log-probabilities and class indices.
+struct NllLossOptions {
+  Tensor weight = {};  // of each class [c]; a constant
+  int64_t ignore_index = -100;
+  Reduction reduction = Reduction::mean;
+};
+TAPEGRAD_API Tensor nll_loss(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean);
+TAPEGRAD_API Tensor nll_loss(const Arg& input, const Arg& target, const NllLossOptions& options);
 
 // ---- randomness and state ----
 // Zeroes each element with probability p and scales the rest by 1/(1−p). `state` is int64 [seed, counter];

@@ -150,6 +150,7 @@ class Reader final : public OptionVisitor {
     put(name, {text.begin(), text.end()});
   }
   void field(std::string_view name, Pads& value) override { put(name, {value.begin(), value.end()}); }
+  void field(std::string_view name, std::vector<double>& value) override { put(name, value); }
   void choice(std::string_view name, int32_t& value, std::span<const std::string_view>) override {
     put(name, {static_cast<double>(value)});
   }
