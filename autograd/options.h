@@ -95,6 +95,25 @@ class TAPEGRAD_API OptionVisitor {
   }
 };
 
+// Passes over every field: a base for visitors that look for one.
+class TAPEGRAD_API PassingVisitor : public OptionVisitor {
+ public:
+  using OptionVisitor::field;
+  void field(std::string_view, bool&) override {}
+  void field(std::string_view, int64_t&) override {}
+  void field(std::string_view, double&) override {}
+  void field(std::string_view, Dims&) override {}
+  void field(std::string_view, DType&) override {}
+  void field(std::string_view, std::optional<int64_t>&) override {}
+  void field(std::string_view, std::optional<double>&) override {}
+  void field(std::string_view, std::optional<Dims>&) override {}
+  void field(std::string_view, CellRef&) override {}
+  void field(std::string_view, Text&) override {}
+  void field(std::string_view, Pads&) override {}
+  void field(std::string_view, std::vector<double>&) override {}
+  void choice(std::string_view, int32_t&, std::span<const std::string_view>) override {}
+};
+
 // What can be done with an options struct without knowing its type.
 struct OptionsType {
   size_t size;
