@@ -26,8 +26,8 @@ struct KlDiv {
 
   template <class V>
   static V value(const V& x, const V& t, const Options& o, const V*) {
-    const V q = o.log_target ? exp(t) : t;
-    return where(eq(q, V(0.0)), V(0.0), q * ((o.log_target ? t : log(t)) - x));
+    if (o.log_target) return pole_product(exp(t), t - x);
+    return pole_product(t, log(t) - x);
   }
   template <class V>
   static V slope_input(const V&, const V& t, const Options& o, const V*) {
@@ -35,9 +35,8 @@ struct KlDiv {
   }
   template <class V>
   static V slope_target(const V& x, const V& t, const Options& o, const V*) {
-    if (!o.log_target) return where(eq(t, V(0.0)), V(0.0), (log(t) - x) + 1.0);
-    const V q = exp(t);
-    return where(eq(q, V(0.0)), V(0.0), q * ((t - x) + 1.0));
+    if (o.log_target) return pole_product(exp(t), (t - x) + 1.0);
+    return pole_product(lane<Lane::sign>(t), (log(t) - x) + 1.0);  // sign(t) is 1 for any other probability
   }
   static Tensor bend_xt(const Tensor& x, const Tensor& t, const Options& o, const Tensor*) {
     return o.log_target ? -exp(t) : full({}, -1, x.dtype());

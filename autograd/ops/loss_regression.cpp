@@ -51,6 +51,10 @@ struct MseLoss : Difference<MseLoss> {
   static constexpr std::string_view name = "mse_loss", doc = "(input − target)², joined";
   static constexpr Flags flags = {};
   template <class V>
+  static V root(const V& x, const V& t, const Options&, const V*) {
+    return x - t;
+  }
+  template <class V>
   static V of_difference(const V& d, const Options&) {
     return d * d;
   }
@@ -111,8 +115,10 @@ struct HuberLoss : Difference<HuberLoss> {
   static constexpr Flags flags = {};
   template <class V>
   static V of_difference(const V& d, const Options& o) {
+    // m·(|d| − m/2) with m = min(|d|, delta) is either piece.
     const V size = abs(d);
-    return where(size <= V(o.delta), d * d * 0.5, (size - 0.5 * o.delta) * o.delta);
+    const V least = minimum(size, V(o.delta));
+    return least * (size - 0.5 * least);
   }
   template <class V>
   static V slope(const V& d, const Options& o) {
@@ -156,7 +162,8 @@ struct SmoothL1Loss : Difference<SmoothL1Loss> {
   static V of_difference(const V& d, const Options& o) {
     const V size = abs(d);
     if (o.beta == 0) return size;
-    return where(size < V(o.beta), d * (d / o.beta) * 0.5, size - 0.5 * o.beta);
+    const V least = minimum(size, V(o.beta));
+    return least / o.beta * (size - 0.5 * least);
   }
   template <class V>
   static V slope(const V& d, const Options& o) {

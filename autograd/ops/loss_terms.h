@@ -10,6 +10,7 @@
 //   bend_xx(x, t, o, pw), bend_xt(…), bend_tt(…): its second derivatives, on tensors; undefined: 0 everywhere
 //   kLinearInput or kLinearTarget where it is linear in one of them: its slope there does not read it, and
 //       there is no bend_xx, or bend_tt
+//   root(x, t, o, pw), where value is its square and there is no weight: a joined loss then takes a pass less
 //   kDifference: it depends on input − target alone, so there is no slope_target
 //   check(call): throws where an option is wrong
 //   calls(s, shape, reduction, add): adds sample calls by add(input, target, options)
@@ -37,6 +38,12 @@ inline constexpr int64_t kLossGrain = 16384;  // elements of a piece of work; a 
 template <Lane L, class E>
 Block<E> lane(const Block<E>& x) {
   return Block<E>::call(&lane_kernel<L, E>, x);
+}
+
+// q·d, but 0 where q = 0 and d is not finite.
+template <class E>
+Block<E> pole_product(const Block<E>& q, const Block<E>& d) {
+  return Block<E>::call(&lane_kernel<Lane::pole_mul, E>, q, d);
 }
 
 // Reads an operand that broadcasts to a shape, block by block.
@@ -332,13 +339,23 @@ struct TermLoss {
       });
       return;
     }
-    const auto sum = kernels::reduce_kernels<E>().row[static_cast<size_t>(kernels::Measure::sum)];
+    const auto& rows = kernels::reduce_kernels<E>();
+    const auto sum = rows.row[static_cast<size_t>(kernels::Measure::sum)];
     const double total = sum_of_pieces(n, kLossGrain, [&](int64_t begin, int64_t end) {
       kernels::PairwiseSum<double> tree;
-      blocks.each(begin, end, value, [&](int64_t at, const B& y, const B* weight) {
-        const int64_t count = std::min<int64_t>(B::kSize, end - at);
-        tree.add(sum((weight != nullptr ? y * *weight : y).data(), count, 0).a);
-      });
+      auto size = [&](int64_t at) { return std::min<int64_t>(B::kSize, end - at); };
+      if constexpr (requires(const B& b, const Options& o) { Term::root(b, b, o, &b); }) {
+        auto root = [](const B& x, const B& t, const Options& o, const B* pw) {
+          return Term::root(x, t, o, pw);
+        };
+        blocks.each(begin, end, root, [&](int64_t at, const B& d, const B*) {
+          tree.add(rows.product(d.data(), d.data(), size(at)));
+        });
+      } else {
+        blocks.each(begin, end, value, [&](int64_t at, const B& y, const B* weight) {
+          tree.add(sum((weight != nullptr ? y * *weight : y).data(), size(at), 0).a);
+        });
+      }
       return tree.total();
     });
     put_result(call,
