@@ -222,15 +222,16 @@ TAPEGRAD_API Tensor binary_cross_entropy_with_logits(const Arg& input, const Arg
                                                      Reduction reduction = Reduction::mean);
 TAPEGRAD_API Tensor binary_cross_entropy_with_logits(const Arg& input, const Arg& target,
                                                      const BinaryLogitsOptions& options);
-// input: log-probabilities; target: probabilities, or their logarithms. A target of probability 0 adds nothing.
-// PyTorch's "batchmean" is the sum divided by input.size(0).
+// input: log-probabilities; target: probabilities, or their logarithms. A target of probability 0 adds
+// nothing. PyTorch's "batchmean" is the sum divided by input.size(0).
 TAPEGRAD_API Tensor kl_div(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean,
                            bool log_target = false);
 
-// Of classes along dim 1 (of one sample, dim 0): logits [c], [n, c] or [n, c, d…]. target: int64 class indices
-// [], [n] or [n, d…], IndexError outside [0, c); or probabilities of logits' shape and dtype. A row whose target
-// is ignore_index adds nothing. The mean divides by the weights of the rows' targets (of probabilities: by the
-// number of rows); it is NaN where all rows are ignored.
+// Of classes along dim 1 (of one sample, dim 0): logits [c], [n, c] or [n, c, d…]. target: int64 class
+// indices
+// [], [n] or [n, d…], IndexError outside [0, c); or probabilities of logits' shape and dtype. A row whose
+// target is ignore_index adds nothing. The mean divides by the weights of the rows' targets (of
+// probabilities: by the number of rows); it is NaN where all rows are ignored.
 struct CrossEntropyOptions {
   Tensor weight = {};  // of each class [c]; a constant
   double label_smoothing = 0;
