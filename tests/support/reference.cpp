@@ -3,13 +3,12 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/support/reference_parts.h"
+
 namespace tapegrad::testing {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-
-// g·df, but 0 where g = 0 and df is not finite.
-double pole(double g, double df) { return g == 0 && !std::isfinite(df) ? 0 : g * df; }
 
 double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 
@@ -93,11 +92,6 @@ const ScalarReference kScalars[] = {
 };
 // clang-format on
 
-// A backward op of operands g, x… and perhaps y is the gradient above.
-struct BackwardName {
-  std::string_view name, forward;
-  int operand;
-};
 constexpr BackwardName kBackward[] = {
     {"maximum_backward_a", "maximum", 0}, {"maximum_backward_b", "maximum", 1},
     {"minimum_backward_a", "minimum", 0}, {"minimum_backward_b", "minimum", 1},
@@ -106,6 +100,15 @@ constexpr BackwardName kBackward[] = {
     {"log_backward", "log", 0},           {"tanh_backward", "tanh", 0},
     {"sigmoid_backward", "sigmoid", 0},
 };
+
+// Every table of pointwise ops; that of this file first.
+const std::vector<ScalarTable>& scalar_tables() {
+  static const std::vector<ScalarTable> tables = {
+      {kScalars, kBackward},
+      trigonometric_scalars(),
+  };
+  return tables;
+}
 
 template <class F>
 Array map(const std::vector<Array>& in, const F& f) {
@@ -208,8 +211,10 @@ double broadcast_at(const Array& x, const Index& index) {
 }
 
 const ScalarReference* scalar_reference(std::string_view op) {
-  for (const ScalarReference& scalar : kScalars) {
-    if (scalar.name == op) return &scalar;
+  for (const ScalarTable& table : scalar_tables()) {
+    for (const ScalarReference& scalar : table.ops) {
+      if (scalar.name == op) return &scalar;
+    }
   }
   return nullptr;
 }
@@ -220,11 +225,13 @@ bool reference(std::string_view op, const std::vector<Array>& inputs, const Fiel
     outputs = {map(inputs, scalar->value)};
     return true;
   }
-  for (const BackwardName& backward : kBackward) {
-    if (backward.name != op) continue;
-    const auto gradient = scalar_reference(backward.forward)->gradient[backward.operand];
-    outputs = {map(inputs, [&](const double* x) { return gradient(x[0], x + 1); })};
-    return true;
+  for (const ScalarTable& table : scalar_tables()) {
+    for (const BackwardName& backward : table.backward) {
+      if (backward.name != op) continue;
+      const auto gradient = scalar_reference(backward.forward)->gradient[backward.operand];
+      outputs = {map(inputs, [&](const double* x) { return gradient(x[0], x + 1); })};
+      return true;
+    }
   }
   const auto found = structured_references().find(op);
   if (found == structured_references().end()) return false;

@@ -3,6 +3,8 @@
 // What the files of references share.
 
 #include <algorithm>
+#include <cmath>
+#include <span>
 
 #include "tests/support/reference.h"
 
@@ -22,6 +24,21 @@ inline Index list(Options o, std::string_view name) {
 }
 inline Shape shape_from(const Index& sizes) { return Shape(std::span<const int64_t>(sizes)); }
 inline int64_t from_end(int64_t dim, int rank) { return dim < 0 ? dim + std::max(1, rank) : dim; }
+
+// g·df, but 0 where g = 0 and df is not finite.
+inline double pole(double g, double df) { return g == 0 && !std::isfinite(df) ? 0 : g * df; }
+
+// A backward op of operands g, x… and perhaps y: the gradient of the scalar reference `forward` by `operand`.
+struct BackwardName {
+  std::string_view name, forward;
+  int operand;
+};
+// The pointwise ops of one file.
+struct ScalarTable {
+  std::span<const ScalarReference> ops;
+  std::span<const BackwardName> backward;
+};
+ScalarTable trigonometric_scalars();
 
 // Of a list of numbers, in order: their sum; where the largest or smallest is (the first NaN wins); ln Σ e^x.
 double total(const std::vector<double>& v);
