@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "autograd/formula.h"
+#include "autograd/formula_trigonometric.h"
 #include "autograd/op.h"
 #include "autograd/tape.h"
 

@@ -67,11 +67,23 @@ enum class Lane : uint8_t {
   tanh_backward,     // (g, x, y): g·(1 − y²), from x where y saturates
   sigmoid_backward,  // (g, x, y): g·y·(1 − y), from x where y saturates
 
+  // lanes_trigonometric.cpp
+  sin,  // of any finite x, NaN of ±inf; so cos and tan
+  cos,
+  tan,
+  asin,  // NaN beyond ±1; so acos
+  acos,
+  atan,
+  atan2,          // (y, x), by the rules of C's atan2
+  hypot,          // √(a² + b²) without overflow on the way; inf if either is infinite, even beside a NaN
+  atan_backward,  // (g, x): g / (1 + x²)
+
   count
 };
 
 // The first lane of each file after the first.
 inline constexpr Lane kFirstElementary = Lane::pow;
+inline constexpr Lane kFirstTrigonometric = Lane::sin;
 
 inline constexpr size_t kLanes = static_cast<size_t>(Lane::count);
 

@@ -10,6 +10,8 @@ namespace tapegrad::ops {
 
 std::span<const Op* const> pointwise();
 std::span<const Op* const> pointwise_backward();
+std::span<const Op* const> trigonometric();
+std::span<const Op* const> trigonometric_backward();
 std::span<const Op* const> reduce();
 std::span<const Op* const> extremes();
 std::span<const Op* const> product();

@@ -10,6 +10,8 @@ std::span<const Op* const> all_ops() {
     auto* list = new std::vector<const Op*>;
     for (auto group : {ops::pointwise(),
                        ops::pointwise_backward(),
+                       ops::trigonometric(),
+                       ops::trigonometric_backward(),
                        ops::reduce(),
                        ops::extremes(),
                        ops::product(),

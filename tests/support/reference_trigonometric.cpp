@@ -40,6 +40,8 @@ const ScalarReference kScalars[] = {
     {"hypot", 2, [](const double* x) { return std::hypot(x[0], x[1]); },
      {[](double g, const double* x) { return pole(g, share(x[0], x[1])); },
       [](double g, const double* x) { return pole(g, share(x[1], x[0])); }}},
+    // A function of y alone.
+    {"tan_backward", 2, [](const double* x) { return pole(x[0], 1 + x[1] * x[1]); }, {}},
 };
 // clang-format on
 
