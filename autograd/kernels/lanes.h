@@ -67,7 +67,9 @@ enum class Lane : uint8_t {
   tanh_backward,     // (g, x, y): g·(1 − y²), from x where y saturates
   sigmoid_backward,  // (g, x, y): g·y·(1 − y), from x where y saturates
 
-  // lanes_trigonometric.cpp
+  // lanes_trigonometric.cpp; errors for float and double: sin and cos at most 0.51 and 1, asin and acos 0.51
+  // and
+  // 1.5, tan, atan and atan2 0.51 and 2, hypot 1.5 and 1.5, atan_backward 2 and 2
   sin,  // of any finite x, NaN of ±inf; so cos and tan
   cos,
   tan,
