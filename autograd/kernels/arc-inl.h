@@ -147,16 +147,21 @@ struct Atan2 {
   }
 };
 
-// √(a² + b²) on lanes of either type; both are scaled by a power of two where squares would leave the range.
+// Two numbers of either type, by size and times a power of two that keeps the sum of their squares in range.
+template <class V>
+struct Scaled {
+  V most, least;  // |a| and |b| as they were
+  V scale, back;  // the power of two and its inverse
+  V squares;      // (scale·a)² + (scale·b)²
+};
 template <class D, class V>
-HWY_INLINE HWY_ATTR V hypot(D d, V a, V b) {
+HWY_INLINE HWY_ATTR Scaled<V> scaled(D d, V a, V b) {
   using T = TFromD<D>;
   constexpr bool kSingle = sizeof(T) == 4;
   constexpr T kLarge = static_cast<T>(kSingle ? 0x1p63 : 0x1p511);
-  constexpr T kSmall = static_cast<T>(kSingle ? 0x1p-38 : 0x1p-450);
+  constexpr T kSmall = static_cast<T>(kSingle ? 0x1p-60 : 0x1p-450);
   constexpr T kUp = static_cast<T>(kSingle ? 0x1p96 : 0x1p600), kDown = 1 / kUp;
   const V one = Set(d, T{1}), up = Set(d, kUp), down = Set(d, kDown);
-  const V inf = Set(d, std::numeric_limits<T>::infinity());
   a = Abs(a);
   b = Abs(b);
   const auto first = Gt(a, b);
@@ -165,8 +170,24 @@ HWY_INLINE HWY_ATTR V hypot(D d, V a, V b) {
   const V scale = IfThenElse(large, down, IfThenElse(small, up, one));
   const V back = IfThenElse(large, up, IfThenElse(small, down, one));
   const V p = Mul(most, scale), q = Mul(least, scale);
-  const V y = Mul(Sqrt(MulAdd(p, p, Mul(q, q))), back);
-  return IfThenElse(Or(Eq(a, inf), Eq(b, inf)), inf, y);
+  return {most, least, scale, back, MulAdd(p, p, Mul(q, q))};
+}
+
+template <class D, class V>
+HWY_INLINE HWY_ATTR V hypot(D d, V a, V b) {
+  const V inf = Set(d, std::numeric_limits<TFromD<D>>::infinity());
+  const Scaled<V> of = scaled(d, a, b);
+  return IfThenElse(Or(Eq(of.most, inf), Eq(of.least, inf)), inf, Mul(Sqrt(of.squares), of.back));
+}
+
+// a/(a² + b²); 0 at (0, 0), as it is at infinity.
+template <class D, class V>
+HWY_INLINE HWY_ATTR V over_squares(D d, V a, V b) {
+  const V inf = Set(d, std::numeric_limits<TFromD<D>>::infinity());
+  const Scaled<V> of = scaled(d, a, b);
+  const auto end = Or(Eq(of.most, Zero(d)), Eq(of.most, inf));
+  const V share = Mul(Div(Mul(a, of.scale), of.squares), of.scale);
+  return IfThenZeroElse(And(end, Eq(of.least, of.least)), share);
 }
 
 }  // namespace tapegrad::kernels::HWY_NAMESPACE

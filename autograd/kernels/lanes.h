@@ -67,9 +67,8 @@ enum class Lane : uint8_t {
   tanh_backward,     // (g, x, y): g·(1 − y²), from x where y saturates
   sigmoid_backward,  // (g, x, y): g·y·(1 − y), from x where y saturates
 
-  // lanes_trigonometric.cpp; errors for float and double: sin and cos at most 0.51 and 1, asin and acos 0.51
-  // and
-  // 1.5, tan, atan and atan2 0.51 and 2, hypot 1.5 and 1.5, atan_backward 2 and 2
+  // lanes_trigonometric.cpp; errors in float and double: sin and cos at most 0.51 and 1, asin and acos 0.51
+  // and 1.5, tan, atan and atan2 0.51 and 2, hypot 1.5, the derivatives at g = 1 3
   sin,  // of any finite x, NaN of ±inf; so cos and tan
   cos,
   tan,
@@ -79,6 +78,8 @@ enum class Lane : uint8_t {
   atan2,          // (y, x), by the rules of C's atan2
   hypot,          // √(a² + b²) without overflow on the way; inf if either is infinite, even beside a NaN
   atan_backward,  // (g, x): g / (1 + x²)
+  atan2_backward_a,  // (g, y, x): g·x / (x² + y²); 0 at (0, 0) and at infinity, so the next
+  atan2_backward_b,  // (g, y, x): −g·y / (x² + y²)
 
   count
 };

@@ -110,6 +110,22 @@ struct Formula<Lane::atan_backward> {
   }
 };
 
+template <>
+struct Formula<Lane::atan2_backward_a> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V y, V x) {
+    return pole_mul(d, g, over_squares(d, x, y));
+  }
+};
+
+template <>
+struct Formula<Lane::atan2_backward_b> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V y, V x) {
+    return pole_mul(d, g, Neg(over_squares(d, y, x)));
+  }
+};
+
 }  // namespace tapegrad::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

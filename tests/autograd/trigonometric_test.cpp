@@ -57,6 +57,28 @@ TEST_CASE("autograd/trigonometric: second derivatives of atan2 and hypot at (0, 
   }
 }
 
+TEST_CASE("autograd/trigonometric: the angle of an infinite vector has gradient 0") {
+  const double inf = HUGE_VAL;
+  for (auto [a, b] : {std::pair{inf, 1.0}, {1.0, -inf}, {-inf, inf}}) {
+    const auto [ay, ax] = gradients_at(angle, a, b, float64);
+    CHECK(ay == 0);
+    CHECK(ax == 0);
+  }
+}
+
+TEST_CASE("autograd/trigonometric: gradients far from 0") {
+  for (double at : {1e3, 1e9, 1e100, -1e300}) {
+    INFO("at " << at);
+    Tape tape;
+    const Tensor x = tape.watch(full({}, at, float64));
+    CHECK(std::fabs(tape.gradient(sin(x))[x].item() - std::cos(at)) <= 0x1p-52);
+    CHECK(std::fabs(tape.gradient(cos(x))[x].item() + std::sin(at)) <= 0x1p-52);
+    const double slope = 1 + std::tan(at) * std::tan(at);
+    // tan to 2 ULP, squared; a product, a sum.
+    CHECK(std::fabs(tape.gradient(tan(x))[x].item() - slope) <= 10 * 0x1p-53 * slope);
+  }
+}
+
 TEST_CASE("autograd/trigonometric: the slope of atan where x² is infinite and 1/x² is not 0") {
   Tape tape;
   const Tensor x = tape.watch(tensor({1e20, -1e20, 1e38}));

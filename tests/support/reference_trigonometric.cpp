@@ -9,15 +9,15 @@ namespace {
 
 double inverse_sine_slope(double x) { return 1 / std::sqrt((1 - x) * (1 + x)); }
 
-// a/√(a² + b²), without overflow; 0 at (0, 0).
+// a/√(a² + b²); 0 at (0, 0).
 double share(double a, double b) {
   const double length = std::hypot(a, b);
   return length == 0 ? 0 : a / length;
 }
-// a/(a² + b²); 0 at (0, 0).
+// a/(a² + b²); 0 at (0, 0) and at infinity.
 double share_of_square(double a, double b) {
-  const double length = std::hypot(a, b);
-  return length == 0 ? 0 : a / length / length;
+  const long double p = a, q = b, squares = p * p + q * q;
+  return squares == 0 || std::isinf(squares) ? 0 : static_cast<double>(p / squares);
 }
 
 // clang-format off
