@@ -29,6 +29,9 @@ TAPEGRAD_API Tensor div(const Arg& a, const Arg& b);      // floating only
 TAPEGRAD_API Tensor maximum(const Arg& a, const Arg& b);  // NaN wins; the gradient of a tie is split ½, ½
 TAPEGRAD_API Tensor minimum(const Arg& a, const Arg& b);
 TAPEGRAD_API Tensor pow(const Arg& x, const Arg& exponent);  // C's pow; floating only
+// Floating only; the gradient at (0, 0) is 0.
+TAPEGRAD_API Tensor atan2(const Arg& y, const Arg& x);  // the angle of (x, y) in [−π, π]; C's atan2
+TAPEGRAD_API Tensor hypot(const Arg& a, const Arg& b);  // √(a² + b²) without overflow on the way
 inline Tensor operator+(const Arg& a, const Arg& b) { return add(a, b); }
 inline Tensor operator-(const Arg& a, const Arg& b) { return sub(a, b); }
 inline Tensor operator*(const Arg& a, const Arg& b) { return mul(a, b); }
@@ -71,6 +74,13 @@ TAPEGRAD_API Tensor log(const Arg& x);
 TAPEGRAD_API Tensor tanh(const Arg& x);
 TAPEGRAD_API Tensor sigmoid(const Arg& x);
 TAPEGRAD_API Tensor relu(const Arg& x);  // gradient 0 at 0
+// Angles in radians, of any size.
+TAPEGRAD_API Tensor acos(const Arg& x);  // NaN beyond ±1, where the gradient is infinite; so asin
+TAPEGRAD_API Tensor asin(const Arg& x);
+TAPEGRAD_API Tensor atan(const Arg& x);
+TAPEGRAD_API Tensor cos(const Arg& x);
+TAPEGRAD_API Tensor sin(const Arg& x);
+TAPEGRAD_API Tensor tan(const Arg& x);
 inline Tensor operator-(const Arg& x) { return neg(x); }
 TAPEGRAD_API Tensor leaky_relu(const Arg& x, double negative_slope = 0.01);
 TAPEGRAD_API Tensor elu(const Arg& x, double alpha = 1);

@@ -31,6 +31,7 @@ struct Tables {
       fill_lanes<LaneGroup::arithmetic, Target>(table);
       fill_lanes<LaneGroup::elementary, Target>(table);
       fill_lanes<LaneGroup::activation, Target>(table);
+      fill_lanes<LaneGroup::trigonometric, Target>(table);
       list[count++] = &table;
     }
   }

@@ -89,12 +89,27 @@ enum class Lane : uint8_t {
   hardtanh_backward,    // (g, x, min, max): 0 where x ≤ min or x ≥ max, else g
   clamp_backward,       // (g, x, min, max): g where min ≤ x ≤ max, else 0
 
+  // lanes_trigonometric.cpp; errors in float and double: sin and cos at most 0.51 and 1, asin and acos 0.51
+  // and 1.5, tan, atan and atan2 0.51 and 2, hypot 1.5, the derivatives at g = 1 3
+  sin,  // of any finite x, NaN of ±inf; so cos and tan
+  cos,
+  tan,
+  asin,  // NaN beyond ±1; so acos
+  acos,
+  atan,
+  atan2,          // (y, x), by the rules of C's atan2
+  hypot,          // √(a² + b²) without overflow on the way; inf if either is infinite, even beside a NaN
+  atan_backward,  // (g, x): g / (1 + x²)
+  atan2_backward_a,  // (g, y, x): g·x / (x² + y²); 0 at (0, 0) and at infinity, so the next
+  atan2_backward_b,  // (g, y, x): −g·y / (x² + y²)
+
   count
 };
 
 // The first lane of each file after the first.
 inline constexpr Lane kFirstElementary = Lane::pow;
 inline constexpr Lane kFirstActivation = Lane::leaky_relu;
+inline constexpr Lane kFirstTrigonometric = Lane::sin;
 
 inline constexpr size_t kLanes = static_cast<size_t>(Lane::count);
 

@@ -13,6 +13,8 @@ std::span<const Op* const> pointwise_backward();
 std::span<const Op* const> activation();
 std::span<const Op* const> rounding();
 std::span<const Op* const> logic();
+std::span<const Op* const> trigonometric();
+std::span<const Op* const> trigonometric_backward();
 std::span<const Op* const> reduce();
 std::span<const Op* const> extremes();
 std::span<const Op* const> product();

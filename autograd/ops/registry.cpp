@@ -13,6 +13,8 @@ std::span<const Op* const> all_ops() {
                        ops::activation(),
                        ops::rounding(),
                        ops::logic(),
+                       ops::trigonometric(),
+                       ops::trigonometric_backward(),
                        ops::reduce(),
                        ops::extremes(),
                        ops::product(),

@@ -58,6 +58,22 @@ struct Blend {
     return c * a + (1.0 - c) * sqrt(b);
   }
 };
+struct Angles {
+  static constexpr auto name = "angles", doc = "sines, tangents and their inverses";
+  static constexpr Domain domain = {-0.9, 0.9};
+  static auto f(auto x) {
+    using namespace math;
+    return sin(3.0 * x) * cos(x) + tan(x) * atan(2.0 * x) - asin(x) * acos(0.5 * x);
+  }
+};
+struct Polar {
+  static constexpr auto name = "polar", doc = "y = the length of (a, b) times its angle";
+  static constexpr Domain domain = {0.2, 2};
+  static auto f(auto a, auto b) {
+    using namespace math;
+    return hypot(a, b) * atan2(a, b);
+  }
+};
 struct Power {
   static constexpr auto name = "power", doc = "y = a^b·sigmoid(a) − min(a, b)";
   static constexpr Domain domain = {0.2, 2};
@@ -134,6 +150,8 @@ TEST_CASE("autograd/custom_op: formulas agree with composed ops and with differe
   check_formula<Ratio, 2>();
   check_formula<Blend, 3>();
   check_formula<Power, 2>();
+  check_formula<Angles, 1>();
+  check_formula<Polar, 2>();
 }
 
 TEST_CASE("autograd/custom_op: their backward ops are ops too") {
@@ -149,6 +167,9 @@ TEST_CASE("autograd/custom_op: their backward ops are ops too") {
   check_backward_op<Blend, 2>();
   check_backward_op<Power, 0>();
   check_backward_op<Power, 1>();
+  check_backward_op<Angles, 0>();
+  check_backward_op<Polar, 0>();
+  check_backward_op<Polar, 1>();
 }
 
 TEST_CASE_TEMPLATE("autograd/custom_op: first, second and third derivatives", F, Gauss, GaussClosed) {

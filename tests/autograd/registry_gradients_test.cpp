@@ -178,8 +178,10 @@ std::vector<Sample> shared_extras(const Op& op, Samples& draw) {
 }  // namespace
 
 TEST_CASE("autograd/registry_gradients: one tensor in two operands collects both contributions") {
+  // With g and both operands one tensor these are ±x²/2x²: differences see nothing but rounding.
+  const std::set<std::string_view> constant_if_shared = {"atan2_backward_a", "atan2_backward_b"};
   for (const Op* op : all_ops()) {
-    if (op->vjp == nullptr) continue;
+    if (op->vjp == nullptr || constant_if_shared.contains(op->name)) continue;
     Samples samples = samples_of(*op);
     std::vector<Sample> cases = samples.samples();
     for (Sample& extra : shared_extras(*op, samples)) cases.push_back(extra);

@@ -90,6 +90,6 @@ const ScalarReference kScalars[] = {
 
 }  // namespace
 
-std::span<const ScalarReference> activation_scalars() { return kScalars; }
+ScalarTable activation_scalars() { return {kScalars, {}}; }
 
 }  // namespace tapegrad::testing
