@@ -29,6 +29,8 @@ TAPEGRAD_API Tensor div(const Arg& a, const Arg& b);      // floating only
 TAPEGRAD_API Tensor maximum(const Arg& a, const Arg& b);  // NaN wins; the gradient of a tie is split ½, ½
 TAPEGRAD_API Tensor minimum(const Arg& a, const Arg& b);
 TAPEGRAD_API Tensor pow(const Arg& x, const Arg& exponent);  // C's pow; floating only
+TAPEGRAD_API Tensor xlogy(const Arg& x, const Arg& y);       // x·ln y, 0 where x = 0; floating only
+TAPEGRAD_API Tensor logaddexp(const Arg& a, const Arg& b);   // ln(e^a + e^b); floating only
 inline Tensor operator+(const Arg& a, const Arg& b) { return add(a, b); }
 inline Tensor operator-(const Arg& a, const Arg& b) { return sub(a, b); }
 inline Tensor operator*(const Arg& a, const Arg& b) { return mul(a, b); }
@@ -63,6 +65,22 @@ TAPEGRAD_API Tensor tanh(const Arg& x);
 TAPEGRAD_API Tensor sigmoid(const Arg& x);
 TAPEGRAD_API Tensor relu(const Arg& x);  // gradient 0 at 0
 inline Tensor operator-(const Arg& x) { return neg(x); }
+// float32 and float64.
+TAPEGRAD_API Tensor reciprocal(const Arg& x);
+TAPEGRAD_API Tensor rsqrt(const Arg& x);
+TAPEGRAD_API Tensor exp2(const Arg& x);
+TAPEGRAD_API Tensor expm1(const Arg& x);
+TAPEGRAD_API Tensor log2(const Arg& x);
+TAPEGRAD_API Tensor log10(const Arg& x);
+TAPEGRAD_API Tensor log1p(const Arg& x);
+TAPEGRAD_API Tensor sinh(const Arg& x);
+TAPEGRAD_API Tensor cosh(const Arg& x);
+TAPEGRAD_API Tensor asinh(const Arg& x);
+TAPEGRAD_API Tensor acosh(const Arg& x);
+TAPEGRAD_API Tensor atanh(const Arg& x);
+TAPEGRAD_API Tensor erf(const Arg& x);
+TAPEGRAD_API Tensor erfc(const Arg& x);
+TAPEGRAD_API Tensor gelu(const Arg& x, Approximate approximate = Approximate::none);
 // The elements as another dtype. Throws ArgumentError where a float does not fit an integer.
 TAPEGRAD_API Tensor cast(const Arg& x, DType dtype);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "autograd/formula.h"
+#include "autograd/formula_exponential.h"
 #include "autograd/op.h"
 #include "autograd/tape.h"
 

@@ -30,6 +30,9 @@ struct Tables {
       table.target = hwy::TargetName(Target);
       fill_lanes<LaneGroup::arithmetic, Target>(table);
       fill_lanes<LaneGroup::elementary, Target>(table);
+      fill_lanes<LaneGroup::exponential, Target>(table);
+      fill_lanes<LaneGroup::hyperbolic, Target>(table);
+      fill_lanes<LaneGroup::error_function, Target>(table);
       list[count++] = &table;
     }
   }

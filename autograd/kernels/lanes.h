@@ -67,11 +67,38 @@ enum class Lane : uint8_t {
   tanh_backward,     // (g, x, y): g·(1 − y²), from x where y saturates
   sigmoid_backward,  // (g, x, y): g·y·(1 − y), from x where y saturates
 
+  // lanes_exponential.cpp
+  exp2,  // 2^x, exact at integers
+  log2,  // exact at powers of two
+  log10,
+  xlogy,      // (x, y): x·ln y; 0 where x = 0 and y is not NaN
+  logaddexp,  // (a, b): ln(e^a + e^b)
+
+  // lanes_hyperbolic.cpp
+  sinh,
+  cosh,
+  asinh,
+  acosh,
+  atanh,
+
+  // lanes_error_function.cpp
+  erf,
+  erfc,                // 1 − erf x, with all its digits
+  gelu,                // x·Φ(x), Φ the normal distribution function; −0 at −inf
+  gelu_tanh,           // x·(1 + tanh u)/2, u = √(2/π)·(x + 0.044715·x³); −0 at −inf
+  erf_backward,        // (g, x): g·2/√π·e^(−x²)
+  erfc_backward,       // (g, x): −g·2/√π·e^(−x²)
+  gelu_backward,       // (g, x): g·(Φ(x) + x·φ(x))
+  gelu_tanh_backward,  // (g, x)
+
   count
 };
 
 // The first lane of each file after the first.
 inline constexpr Lane kFirstElementary = Lane::pow;
+inline constexpr Lane kFirstExponential = Lane::exp2;
+inline constexpr Lane kFirstHyperbolic = Lane::sinh;
+inline constexpr Lane kFirstErrorFunction = Lane::erf;
 
 inline constexpr size_t kLanes = static_cast<size_t>(Lane::count);
 

@@ -10,6 +10,9 @@ namespace tapegrad::ops {
 
 std::span<const Op* const> pointwise();
 std::span<const Op* const> pointwise_backward();
+std::span<const Op* const> exponential();
+std::span<const Op* const> hyperbolic();
+std::span<const Op* const> error_function();
 std::span<const Op* const> reduce();
 std::span<const Op* const> extremes();
 std::span<const Op* const> product();

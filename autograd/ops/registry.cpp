@@ -10,6 +10,9 @@ std::span<const Op* const> all_ops() {
     auto* list = new std::vector<const Op*>;
     for (auto group : {ops::pointwise(),
                        ops::pointwise_backward(),
+                       ops::exponential(),
+                       ops::hyperbolic(),
+                       ops::error_function(),
                        ops::reduce(),
                        ops::extremes(),
                        ops::product(),

@@ -105,6 +105,7 @@ constexpr BackwardName kBackward[] = {
 const std::vector<ScalarTable>& scalar_tables() {
   static const std::vector<ScalarTable> tables = {
       {kScalars, kBackward},
+      exponential_scalars(),
       trigonometric_scalars(),
   };
   return tables;
@@ -221,6 +222,11 @@ const ScalarReference* scalar_reference(std::string_view op) {
 
 bool reference(std::string_view op, const std::vector<Array>& inputs, const Fields& options,
                std::vector<Array>& outputs) {
+  // First those that read options.
+  if (const auto found = structured_references().find(op); found != structured_references().end()) {
+    outputs = found->second(inputs, options);
+    return true;
+  }
   if (const ScalarReference* scalar = scalar_reference(op)) {
     outputs = {map(inputs, scalar->value)};
     return true;
@@ -233,10 +239,7 @@ bool reference(std::string_view op, const std::vector<Array>& inputs, const Fiel
       return true;
     }
   }
-  const auto found = structured_references().find(op);
-  if (found == structured_references().end()) return false;
-  outputs = found->second(inputs, options);
-  return true;
+  return false;
 }
 
 }  // namespace tapegrad::testing

@@ -207,8 +207,9 @@ const std::map<std::string_view, Reference>& structured_references() {
         {"cross_entropy_backward", cross_entropy_backward},
         {"dropout", dropout},
     };
-    for (const auto* more : {&layout_references(), &shape_references(), &index_references(),
-                             &product_references(), &reduction_references(), &scan_references()}) {
+    for (const auto* more :
+         {&layout_references(), &shape_references(), &index_references(), &product_references(),
+          &reduction_references(), &scan_references(), &gelu_references()}) {
       all.insert(more->begin(), more->end());
     }
     return all;
