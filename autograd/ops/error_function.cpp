@@ -13,9 +13,11 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 
 struct Erf : LaneOp<Erf, formula::Erf, Lane::erf, Lane::erf_backward> {
   static constexpr std::string_view doc = "y = 2/√π·∫₀ˣ e^(−t²) dt";
+  static constexpr Ulp ulp = {0.75, 2.25};
 };
 struct Erfc : LaneOp<Erfc, formula::Erfc, Lane::erfc, Lane::erfc_backward> {
   static constexpr std::string_view doc = "y = 1 − erf x, with all its digits down to denormal numbers";
+  static constexpr Ulp ulp = {0.55, 4};
 };
 
 struct GeluOptions {

@@ -13,16 +13,20 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 
 struct Sinh : LaneOp<Sinh, formula::Sinh, Lane::sinh, kByFormula> {
   static constexpr std::string_view doc = "y = (e^x − e^−x)/2; overflows no sooner than it must";
+  static constexpr Ulp ulp = {0.51, 2};
 };
 struct Cosh : LaneOp<Cosh, formula::Cosh, Lane::cosh, kByFormula> {
   static constexpr std::string_view doc = "y = (e^x + e^−x)/2; overflows no sooner than it must";
+  static constexpr Ulp ulp = {0.51, 1.75};
 };
 struct Asinh : LaneOp<Asinh, formula::Asinh, Lane::asinh, kByFormula> {
   static constexpr std::string_view doc = "y = ln(x + √(x² + 1)); gradient 1/√(x² + 1), for huge x too";
+  static constexpr Ulp ulp = {0.51, 2};
 };
 struct Acosh : LaneOp<Acosh, formula::Acosh, Lane::acosh, kByFormula> {
   static constexpr std::string_view doc =
       "y = ln(x + √(x² − 1)) for x ≥ 1, else NaN; gradient 1/√(x² − 1), infinite at 1";
+  static constexpr Ulp ulp = {0.51, 2.75};
   static constexpr Flags flags = {.poles = true};
   static constexpr Domain domain = {1.25, 4};
   static void samples(Samples& s) {
@@ -38,6 +42,7 @@ struct Acosh : LaneOp<Acosh, formula::Acosh, Lane::acosh, kByFormula> {
 struct Atanh : LaneOp<Atanh, formula::Atanh, Lane::atanh, kByFormula> {
   static constexpr std::string_view doc =
       "y = ln((1 + x)/(1 − x))/2; ±inf at ±1, NaN beyond; gradient 1/(1 − x²), infinite at ±1";
+  static constexpr Ulp ulp = {0.51, 2.25};
   static constexpr Flags flags = {.poles = true};
   static constexpr Domain domain = {-0.75, 0.75};
   static void samples(Samples& s) {
