@@ -16,8 +16,8 @@ namespace tapegrad::kernels::HWY_NAMESPACE {
 
 using namespace hwy::HWY_NAMESPACE;
 
-// kTail: (1 + 2a)·e^(a²)·erfc a as a polynomial in (a − 4)/(a + 4), the mapping of Shepherd and Laframboise
-// (Math. Comp. 36, 1981).
+// kTail: (1 + 2a)·e^(a²)·erfc a as a polynomial in (a − kCentre)/(a + kCentre), the mapping of Shepherd and
+// Laframboise (Math. Comp. 36, 1981).
 template <class T>
 struct ErrorFunction;
 template <>
@@ -25,6 +25,7 @@ struct ErrorFunction<float> {
   // Beyond these, erfc, x·Φ and its derivative, and those of the tanh form are 0 on the left.
   static constexpr double kErfcMax = 10.6, kGeluMax = 14.9, kGeluTanhMax = 11;
   // For a ≤ 10.7, relative error 2^−30.
+  static constexpr double kCentre = 4;
   static constexpr double kTail[] = {0x1.3ba591704e4ebp+0,  -0x1.1df1af4126517p-3,  0x1.f7f54fbdb6a0ep-7,
                                      0x1.16edd0cd30b40p-4,  -0x1.9dd8a4c91fe1fp-4,  0x1.7fe290fb93413p-4,
                                      -0x1.0fd301ebbc8aap-4, 0x1.30cdd40b7531fp-5,   -0x1.06538713761ebp-6,
@@ -40,14 +41,25 @@ struct ErrorFunction<float> {
 template <>
 struct ErrorFunction<double> {
   static constexpr double kErfcMax = 27.4, kGeluMax = 38.7, kGeluTanhMax = 21.6;
-  // For a ≤ 27.5, relative error 2^−54.
+  // For a ≤ 27.5, relative error 2^−56.
+  static constexpr double kCentre = 3.8125;
   static constexpr double kTail[] = {
-      0x1.3ba5916e9fd7fp+0,   -0x1.1df1ad154a28fp-3,  0x1.f7f5df66fd6dcp-7,   0x1.16ecefcfa54abp-4,
-      -0x1.9ddb23c3e89cap-4,  0x1.7fee004e0fcc5p-4,   -0x1.0fb06dfe54944p-4,  0x1.3079edf6d7f0fp-5,
-      -0x1.09623882b6b33p-6,  0x1.49c6726de7825p-8,   -0x1.8d4a9c39753fcp-11, -0x1.a1df15296cba9p-13,
-      0x1.3be06b06e5510p-13,  -0x1.995aec99efd2ep-16, -0x1.788dbbef661e8p-17, 0x1.7f359d6fa453fp-18,
-      0x1.3bdd56334e0ebp-22,  -0x1.bb7de60a88739p-21, 0x1.3e0cdbb72f22ep-24,  0x1.da33d0251f7b3p-24,
-      -0x1.2aed379ebb7efp-26, -0x1.e3f064d5f712ep-27, 0x1.c4354379a8866p-30,  0x1.46cd10c0356e6p-30};
+      0x1.3c81b093179a6p+0,  -0x1.1f09a95e0eccap-3,  0x1.b9a26d9d8597fp-8,   0x1.420b9cb622df1p-4,
+      -0x1.b6277b4004f90p-4, 0x1.7c8cd4b588dc7p-4,   -0x1.f230e0691ef1fp-5,  0x1.f5d9e4416d257p-6,
+      -0x1.7229b0e32b4bcp-7, 0x1.43795655473c8p-9,   0x1.ce2665cd35a2ep-14,  -0x1.3b42ea45c9010p-12,
+      0x1.523fcdfa41b31p-14, 0x1.e24d78388a50ap-17,  -0x1.c3eacb4065566p-17, 0x1.7d5ee81db84c9p-21,
+      0x1.d564b293adc0ep-20, -0x1.5bd4ee268e1b6p-22, -0x1.ef9cc5b78eba0p-23, 0x1.020ad14d809fep-24,
+      0x1.25af9fd3a7378p-25, -0x1.9052f0078b5fdp-28, -0x1.2fe5daf5ac7fep-28, -0x1.f014bae250276p-32};
+  // (1 + 2x)·e^(x²/2)·Φ(−x) as a polynomial in (x − kNormalCentre)/(x + kNormalCentre) for x ≤ 38.8, relative
+  // error 2^−56: Φ by its own, since rounding x/√2 would show.
+  static constexpr double kNormalCentre = 4.25;
+  static constexpr double kNormal[] = {
+      0x1.b2a4cb3638e9fp-1,  -0x1.d29bf6512318cp-6,  -0x1.58b236d384686p-4,  0x1.f606efcf92bdep-4,
+      -0x1.969af4c7bdfb9p-4, 0x1.b72059c98e94ap-5,   -0x1.25805686db9f1p-6,  0x1.c956219bf02f8p-10,
+      0x1.7aa91007a646ep-10, -0x1.2baeb0c26024ep-11, -0x1.59596af9d3428p-14, 0x1.817ba85e40f36p-14,
+      0x1.14275fbced628p-18, -0x1.ed7bdbbfe92e7p-17, -0x1.3764d7d0889d5p-21, 0x1.52bac06d9ccaep-19,
+      0x1.1b246e54f973ap-22, -0x1.d7e4b7135c737p-22, -0x1.bb3bcb21d9253p-24, 0x1.1857a284ae984p-24,
+      0x1.f45adc831c4efp-26, -0x1.2d1169b21ee2fp-28, -0x1.378a3dca56308p-28, -0x1.8382eb884f909p-31};
   // erf(x)/x − 1 as a polynomial in x² for |x| ≤ ½, relative error of erf 2^−56.
   static constexpr double kErf[] = {0x1.06eba8214db68p-3,  -0x1.812746b0379b3p-2,  0x1.ce2f21a03d654p-4,
                                     -0x1.b82ce30f1d03fp-6, 0x1.565bcbf55e129p-8,   -0x1.c02d4e7c45546p-11,
@@ -69,12 +81,18 @@ HWY_INLINE HWY_ATTR Reduced<V> gauss(D d, V x, double factor) {
   }
 }
 
+// P(q)/(1 + 2a) with q = (a − centre)/(a + centre).
+template <class D, class V, size_t N>
+HWY_INLINE HWY_ATTR V rational_tail(D d, V a, double centre, const double (&p)[N]) {
+  const V c = Set(d, centre);
+  const V q = Div(Sub(a, c), Add(a, c));
+  return Div(polynomial(d, q, p), Add(Set(d, 1.0), Add(a, a)));
+}
+
 // e^(a²)·erfc a for a ≥ 0.
 template <class T, class D, class V>
 HWY_INLINE HWY_ATTR V scaled_erfc(D d, V a) {
-  const V four = Set(d, 4.0), one = Set(d, 1.0);
-  const V q = Div(Sub(a, four), Add(a, four));
-  return Div(polynomial(d, q, ErrorFunction<T>::kTail), Add(one, Add(a, a)));
+  return rational_tail(d, a, ErrorFunction<T>::kCentre, ErrorFunction<T>::kTail);
 }
 
 // erfc a for a ≥ 0.
@@ -140,16 +158,32 @@ HWY_INLINE HWY_ATTR V reflected_slope(D d, V x, V left) {
 
 constexpr double kSqrtHalf = 0x1.6a09e667f3bcdp-1;
 
+// e^(x²/2)·Φ(−x) for x ≥ 0.
+template <class T, class D, class V>
+HWY_INLINE HWY_ATTR V scaled_normal(D d, V x) {
+  if constexpr (sizeof(T) == 4) {
+    return Mul(Set(d, 0.5), scaled_erfc<T>(d, Mul(x, Set(d, kSqrtHalf))));
+  } else {
+    return rational_tail(d, x, ErrorFunction<double>::kNormalCentre, ErrorFunction<double>::kNormal);
+  }
+}
+
+// For double results where x is near 0: there e^(x²/2)·Φ(−x) bends too much to be computed as well.
+template <class D, class V>
+HWY_INLINE HWY_ATTR V normal_near(D d, V x) {
+  const V half = Set(d, 0.5);
+  return NegMulAdd(half, erf_near(d, Mul(x, Set(d, kSqrtHalf))), half);
+}
+constexpr double kNormalNear = 0.7;
+
 // −|x|·Φ(−|x|), of which a denormal result is rounded once.
 struct Gelu {
   template <class T, class D, class V>
   static HWY_INLINE HWY_ATTR V f(D d, V x) {
     const V a = at_most(d, Abs(x), ErrorFunction<T>::kGeluMax);
-    const V z = Mul(a, Set(d, kSqrtHalf));
-    const V half = Mul(a, Set(d, -0.5));
-    V left = exp_times<T>(d, gauss<T>(d, a, 0.5), Mul(half, scaled_erfc<T>(d, z)));
+    V left = exp_times<T>(d, gauss<T>(d, a, 0.5), Mul(Neg(a), scaled_normal<T>(d, a)));
     if constexpr (sizeof(T) == 8)
-      left = IfThenElse(Lt(z, Set(d, 0.5)), NegMulAdd(half, erf_near(d, z), half), left);
+      left = IfThenElse(Lt(a, Set(d, kNormalNear)), Mul(Neg(a), normal_near(d, a)), left);
     return reflected(d, x, left);
   }
 };
@@ -159,9 +193,14 @@ struct GeluSlope {
   template <class T, class D, class V>
   static HWY_INLINE HWY_ATTR V f(D d, V x) {
     const V a = at_most(d, Abs(x), ErrorFunction<T>::kGeluMax);
-    const V tail = Mul(Set(d, 0.5), scaled_erfc<T>(d, Mul(a, Set(d, kSqrtHalf))));
-    const V factor = NegMulAdd(a, Set(d, 0x1.9884533d43651p-2), tail);  // 1/√(2π)
-    return reflected_slope(d, x, exp_times<T>(d, gauss<T>(d, a, 0.5), factor));
+    const Reduced<V> exponent = gauss<T>(d, a, 0.5);
+    const V bend = Mul(a, Set(d, 0x1.9884533d43651p-2));  // |x|/√(2π)
+    V left = exp_times<T>(d, exponent, Sub(scaled_normal<T>(d, a), bend));
+    if constexpr (sizeof(T) == 8) {
+      const V near = Sub(normal_near(d, a), exp_times<T>(d, exponent, bend));
+      left = IfThenElse(Lt(a, Set(d, kNormalNear)), near, left);
+    }
+    return reflected_slope(d, x, left);
   }
 };
 

@@ -90,6 +90,7 @@ struct Gelu : GeluParts<Lane::gelu, Lane::gelu_tanh, 1> {
       doc =
           "y = x·Φ(x), Φ(x) = erfc(−x/√2)/2; approximate = tanh: x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2. "
           "−0 at −inf; gradients −0 at −inf and 1 at inf";
+  static constexpr Ulp ulp = {0.55, 4};
   static constexpr std::string_view operands[] = {"x"};
   static void vjp(Vjp& v) { v.add(0, apply(op<GeluBackward>, {v.g(), v.input(0)}, v.options<Options>())); }
   static void samples(Samples& s) {

@@ -136,6 +136,7 @@ struct Minimum
 };
 struct Pow : LaneOp<Pow, formula::Pow, Lane::pow, Lane::pow_backward_x, Lane::pow_backward_p> {
   static constexpr std::string_view doc = "y = a^b by C's pow; gradient 0 at b = 0, and of b at a = 0 ≤ b";
+  static constexpr Ulp ulp = {1, 1};
   static constexpr Flags flags = {.poles = true};
   static constexpr Domain domain = {0.3, 2};
   static void samples(Samples& s) {
