@@ -30,8 +30,10 @@ TAPEGRAD_API Tensor maximum(const Arg& a, const Arg& b);  // NaN wins; the gradi
 TAPEGRAD_API Tensor minimum(const Arg& a, const Arg& b);
 TAPEGRAD_API Tensor pow(const Arg& x, const Arg& exponent);  // C's pow; floating only
 // Floating only; the gradient at (0, 0) is 0.
-TAPEGRAD_API Tensor atan2(const Arg& y, const Arg& x);  // the angle of (x, y) in [−π, π]; C's atan2
-TAPEGRAD_API Tensor hypot(const Arg& a, const Arg& b);  // √(a² + b²) without overflow on the way
+TAPEGRAD_API Tensor atan2(const Arg& y, const Arg& x);      // the angle of (x, y) in [−π, π]; C's atan2
+TAPEGRAD_API Tensor hypot(const Arg& a, const Arg& b);      // √(a² + b²) without overflow on the way
+TAPEGRAD_API Tensor xlogy(const Arg& x, const Arg& y);      // x·ln y, 0 where x = 0; floating only
+TAPEGRAD_API Tensor logaddexp(const Arg& a, const Arg& b);  // ln(e^a + e^b); floating only
 inline Tensor operator+(const Arg& a, const Arg& b) { return add(a, b); }
 inline Tensor operator-(const Arg& a, const Arg& b) { return sub(a, b); }
 inline Tensor operator*(const Arg& a, const Arg& b) { return mul(a, b); }
@@ -97,6 +99,22 @@ TAPEGRAD_API Tensor floor(const Arg& x);
 TAPEGRAD_API Tensor ceil(const Arg& x);
 TAPEGRAD_API Tensor round(const Arg& x);  // of two equally near the even one
 TAPEGRAD_API Tensor trunc(const Arg& x);
+// float32 and float64.
+TAPEGRAD_API Tensor reciprocal(const Arg& x);
+TAPEGRAD_API Tensor rsqrt(const Arg& x);
+TAPEGRAD_API Tensor exp2(const Arg& x);
+TAPEGRAD_API Tensor expm1(const Arg& x);
+TAPEGRAD_API Tensor log2(const Arg& x);
+TAPEGRAD_API Tensor log10(const Arg& x);
+TAPEGRAD_API Tensor log1p(const Arg& x);
+TAPEGRAD_API Tensor sinh(const Arg& x);
+TAPEGRAD_API Tensor cosh(const Arg& x);
+TAPEGRAD_API Tensor asinh(const Arg& x);
+TAPEGRAD_API Tensor acosh(const Arg& x);
+TAPEGRAD_API Tensor atanh(const Arg& x);
+TAPEGRAD_API Tensor erf(const Arg& x);
+TAPEGRAD_API Tensor erfc(const Arg& x);
+TAPEGRAD_API Tensor gelu(const Arg& x, Approximate approximate = Approximate::none);
 // The elements as another dtype. Throws ArgumentError where a float does not fit an integer.
 TAPEGRAD_API Tensor cast(const Arg& x, DType dtype);
 

@@ -20,6 +20,9 @@ namespace tapegrad {
 // How a loss joins its elements.
 enum class Reduction : int32_t { none, mean, sum };
 
+// Which form of gelu.
+enum class Approximate : int32_t { none, tanh };
+
 // A short text kept in place, such as the equation of einsum.
 class TAPEGRAD_API Text {
  public:
@@ -87,6 +90,12 @@ class TAPEGRAD_API OptionVisitor {
     auto index = static_cast<int32_t>(value);
     choice(name, index, kNames);
     value = static_cast<Reduction>(index);
+  }
+  void field(std::string_view name, Approximate& value) {
+    static constexpr std::string_view kNames[] = {"none", "tanh"};
+    auto index = static_cast<int32_t>(value);
+    choice(name, index, kNames);
+    value = static_cast<Approximate>(index);
   }
   void field(std::string_view name, Shape& value) {
     Dims dims = value;

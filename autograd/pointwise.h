@@ -7,6 +7,7 @@
 
 #include "autograd/formula.h"
 #include "autograd/formula_activation.h"
+#include "autograd/formula_exponential.h"
 #include "autograd/formula_trigonometric.h"
 #include "autograd/op.h"
 #include "autograd/tape.h"

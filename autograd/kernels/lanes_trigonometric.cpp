@@ -15,7 +15,7 @@ namespace tapegrad::kernels {
 
 template <>
 void fill_lanes<LaneGroup::trigonometric, HWY_TARGET>(LaneTable& table) {
-  HWY_NAMESPACE::fill_range<kFirstTrigonometric, Lane::count>(table);
+  HWY_NAMESPACE::fill_range<kFirstTrigonometric, kFirstExponential>(table);
 }
 
 }  // namespace tapegrad::kernels

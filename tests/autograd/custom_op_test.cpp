@@ -83,6 +83,24 @@ struct Power {
   }
 };
 
+struct Exponentials {
+  static constexpr auto name = "exponentials", doc = "y = a sum of exponentials and logarithms";
+  static constexpr Domain domain = {0.3, 2};
+  static auto f(auto a, auto b) {
+    using namespace math;
+    return reciprocal(a) * rsqrt(b) + exp2(a) - expm1(b) * log2(a) + log10(b) / log1p(a) + xlogy(a, b) +
+           logaddexp(a, b);
+  }
+};
+struct Hyperbolic {
+  static constexpr auto name = "hyperbolic", doc = "y = a sum of hyperbolic and error functions";
+  static constexpr Domain domain = {-0.7, 0.7};
+  static auto f(auto x) {
+    using namespace math;
+    return sinh(x) * cosh(x) - asinh(x) / acosh(2.0 + x) + atanh(x) * erf(x) + erfc(x);
+  }
+};
+
 // The same formula on tensors.
 template <class F, size_t... K>
 Tensor composed(std::span<const Tensor> x, std::index_sequence<K...>) {
@@ -152,6 +170,8 @@ TEST_CASE("autograd/custom_op: formulas agree with composed ops and with differe
   check_formula<Power, 2>();
   check_formula<Angles, 1>();
   check_formula<Polar, 2>();
+  check_formula<Exponentials, 2>();
+  check_formula<Hyperbolic, 1>();
 }
 
 TEST_CASE("autograd/custom_op: their backward ops are ops too") {

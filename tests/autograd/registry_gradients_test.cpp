@@ -93,6 +93,8 @@ TEST_CASE("autograd/registry_gradients: gradients agree with finite differences"
     CHECK(checked.operands == floating);
     // A derivative that is 0 everywhere proves nothing, unless the op says that it is.
     CHECK((checked.nonzero > 0) == !op->flags.zero_gradient);
+    // ln b has an operand a beside b, since kernels of one op take the same operands.
+    if (op->name == "xlogy_backward_a") floating.erase(1);
     if (!op->flags.zero_gradient && !op->flags.jump) CHECK(checked.nonzero_operands == floating);
   }
 }
@@ -125,6 +127,14 @@ TEST_CASE("autograd/registry_gradients: the second-order check sees nonlinearity
                            "sqrt",
                            "tanh",
                            "sigmoid",
+                           "rsqrt",
+                           "log10",
+                           "xlogy",
+                           "logaddexp",
+                           "acosh",
+                           "erfc",
+                           "gelu",
+                           "gelu_backward",
                            "logsumexp",
                            "softmax",
                            "log_softmax",

@@ -102,6 +102,7 @@ const std::vector<ScalarTable>& scalar_tables() {
   static const std::vector<ScalarTable> tables = {
       {kScalars, kBackward},
       activation_scalars(),
+      exponential_scalars(),
       trigonometric_scalars(),
   };
   return tables;
@@ -246,6 +247,11 @@ const ScalarReference* scalar_reference(std::string_view op) {
 
 bool reference(std::string_view op, const std::vector<Array>& inputs, const Fields& options,
                std::vector<Array>& outputs) {
+  // First those that read options.
+  if (const auto found = structured_references().find(op); found != structured_references().end()) {
+    outputs = found->second(inputs, options);
+    return true;
+  }
   if (const ScalarReference* scalar = scalar_reference(op)) {
     outputs = {map(inputs, [&](const std::vector<double>& x) {
       return scalar->value(scalar->numbers(x, options).data());
@@ -261,10 +267,7 @@ bool reference(std::string_view op, const std::vector<Array>& inputs, const Fiel
     })};
     return true;
   }
-  const auto found = structured_references().find(op);
-  if (found == structured_references().end()) return false;
-  outputs = found->second(inputs, options);
-  return true;
+  return false;
 }
 
 }  // namespace tapegrad::testing

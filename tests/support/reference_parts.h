@@ -40,6 +40,7 @@ struct ScalarTable {
   std::span<const BackwardName> backward;
 };
 ScalarTable activation_scalars();
+ScalarTable exponential_scalars();
 ScalarTable trigonometric_scalars();
 
 // Of a list of numbers, in order: their sum; where the largest or smallest is (the first NaN wins); ln Σ e^x.
@@ -68,6 +69,8 @@ const std::map<std::string_view, Reference>& scan_references();
 const std::map<std::string_view, Reference>& layout_references();
 const std::map<std::string_view, Reference>& shape_references();
 const std::map<std::string_view, Reference>& index_references();
+// The references of gelu in both forms.
+const std::map<std::string_view, Reference>& gelu_references();
 // The references of products beside matmul and linear.
 const std::map<std::string_view, Reference>& product_references();
 const std::map<std::string_view, Reference>& loss_references();
