@@ -23,14 +23,14 @@ std::string op_text(const UlpRow& row) {
 }
 
 void print_row(const UlpRow& row) {
-  fmt::print("{:<34} {:<8} {:>9} {:>7} {:<16} {:>13} {:>7.2f}  {}{}\n", op_text(row), name(row.dtype),
+  fmt::print("{:<42} {:<8} {:>9} {:>7} {:<16} {:>13} {:>7.2f}  {}{}\n", op_text(row), name(row.dtype),
              error_text(row.error), row.bound > 0 ? fmt::format("{:.4g}", row.bound) : "–", row.verdict(),
              row.inputs, row.seconds, row.at, row.target.empty() ? "" : " on " + row.target);
   std::fflush(stdout);
 }
 
 void print_header(const char* unit) {
-  fmt::print("{:<34} {:<8} {:>9} {:>7} {:<16} {:>13} {:>7}  {}\n", "op", "dtype", unit, "bound", "", "inputs",
+  fmt::print("{:<42} {:<8} {:>9} {:>7} {:<16} {:>13} {:>7}  {}\n", "op", "dtype", unit, "bound", "", "inputs",
              "seconds", "where");
 }
 
