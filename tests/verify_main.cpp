@@ -1,10 +1,12 @@
 // ./run verify: checks of every op that take longer than a test may.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <regex>
 #include <thread>
 
+#include "autograd/threads.h"
 #include "tests/verify/ulp_table.h"
 
 int main(int argc, char** argv) {
@@ -14,9 +16,11 @@ int main(int argc, char** argv) {
   tapegrad::verify::UlpOptions options;
   options.progress = true;
   options.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  app.add_flag("--ulp", ulp, "the largest error of every pointwise op against MPFR, and of sums");
+  auto* const ulp_flag =
+      app.add_flag("--ulp", ulp, "the largest error of every pointwise op against MPFR, and of sums");
   app.add_flag("--exhaustive", options.exhaustive,
-               "with --ulp: all 2^32 float32 operands, sums of 10^8 numbers (3 GB, some ten minutes)");
+               "with --ulp: all 2^32 float32 operands, sums of 10^8 numbers (3 GB, some ten minutes)")
+      ->needs(ulp_flag);
   app.add_option("--json", json, "write the figures to this file");
   app.add_option("--filter", options.filter, "only ops whose name matches this regular expression")
       ->check([](const std::string& text) -> std::string {
@@ -36,5 +40,6 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  tapegrad::set_num_threads(options.threads);
   return tapegrad::verify::run_ulp(options, json);
 }

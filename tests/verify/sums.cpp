@@ -96,7 +96,7 @@ class Rows {
     started_ = std::chrono::steady_clock::now();
     progress_.show(fmt::format("{} {} {}", op, name(dtype), data.name), 0);
     return {.op = op,
-            .options = fmt::format("{}, n ≤ {:.0e}", data.name, static_cast<double>(most)),
+            .options = fmt::format("{}, n ≤ 10^{:.0f}", data.name, std::log10(static_cast<double>(most))),
             .dtype = dtype};
   }
   void finish(UlpRow row, const UlpOptions& options) {

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace tapegrad::verify {
 namespace {
@@ -29,9 +31,15 @@ void print_row(const UlpRow& row) {
   std::fflush(stdout);
 }
 
-void print_header(const char* unit) {
-  fmt::print("{:<42} {:<8} {:>9} {:>7} {:<16} {:>13} {:>7}  {}\n", "op", "dtype", unit, "bound", "", "inputs",
-             "seconds", "where");
+// A table whose heading is printed with its first row.
+std::function<void(const UlpRow&)> table(const char* heading, const char* unit) {
+  return [heading, unit, first = true](const UlpRow& row) mutable {
+    if (std::exchange(first, false)) {
+      fmt::print("\n{}\n\n{:<42} {:<8} {:>9} {:>7} {:<16} {:>13} {:>7}  {}\n", heading, "op", "dtype", unit,
+                 "bound", "", "inputs", "seconds", "where");
+    }
+    print_row(row);
+  };
 }
 
 nlohmann::json to_json(const UlpRow& row) {
@@ -53,12 +61,10 @@ nlohmann::json to_json(const UlpRow& row) {
 }  // namespace
 
 int run_ulp(UlpOptions options, const std::string& json) {
-  options.report = print_row;
-  fmt::print("Largest errors of pointwise ops, in units in the last place of the exact result (ULP)\n\n");
-  print_header("ULP");
+  options.report =
+      table("Largest errors of pointwise ops, in units in the last place of the exact result", "ULP");
   std::vector<UlpRow> rows = measure_ulp(options);
-  fmt::print("\nLargest errors of sums, in units of u·Σ|x|; the bound is log₂ n + 8\n\n");
-  print_header("u·Σ|x|");
+  options.report = table("Largest errors of sums, in units of u·Σ|x|; the bound is log₂ n + 8", "u·Σ|x|");
   const std::vector<UlpRow> sums = measure_sums(options);
   rows.insert(rows.end(), sums.begin(), sums.end());
 
