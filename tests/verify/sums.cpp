@@ -146,23 +146,36 @@ void sums(UlpRow& row, Rows& rows, const Tensor& x, bool mean) {
 }
 
 template <class T>
+std::vector<Tensor> draw_all(const Data& data, const std::vector<int64_t>& sizes, uint64_t seed) {
+  std::vector<Tensor> drawn;
+  for (const int64_t n : sizes) drawn.push_back(draw<T>(data, n, seed));
+  return drawn;
+}
+
+template <class T>
+void dots(UlpRow& row, Rows& rows, const Tensor& a, const Tensor& b) {
+  ExactSum exact;
+  for (size_t i = 0; i < static_cast<size_t>(a.numel()); ++i)
+    add_product(exact, a.data<T>()[i], b.data<T>()[i]);
+  rows.note<T>(row, tapegrad::dot(a, b).item<T>(), exact, a.numel(), 1, fmt::format("n = {}", a.numel()));
+}
+
+template <class T>
 void measure(const UlpOptions& options, Rows& rows, const std::vector<int64_t>& sizes) {
+  if (!rows.wants("sum") && !rows.wants("mean") && !rows.wants("dot")) return;
+  const std::vector<Tensor> weights = draw_all<T>(kData[2], sizes, 3);
   for (const Data& data : kData) {
-    for (const bool mean : {false, true}) {
-      if (!rows.wants(mean ? "mean" : "sum")) continue;
-      UlpRow row = rows.start(mean ? "mean" : "sum", data, dtype_of<T>(), sizes.back());
-      for (const int64_t n : sizes) sums<T>(row, rows, draw<T>(data, n, 1), mean);
+    const std::vector<Tensor> drawn = draw_all<T>(data, sizes, 1);
+    for (const char* op : {"sum", "mean", "dot"}) {
+      if (!rows.wants(op)) continue;
+      const std::string_view name = op;
+      UlpRow row = rows.start(op, data, dtype_of<T>(), sizes.back());
+      for (size_t i = 0; i < sizes.size(); ++i) {
+        if (name == "dot") dots<T>(row, rows, drawn[i], weights[i]);
+        else sums<T>(row, rows, drawn[i], name == "mean");
+      }
       rows.finish(row, options);
     }
-    if (!rows.wants("dot")) continue;
-    UlpRow row = rows.start("dot", data, dtype_of<T>(), sizes.back());
-    for (const int64_t n : sizes) {
-      const Tensor a = draw<T>(data, n, 2), b = draw<T>(kData[2], n, 3);
-      ExactSum exact;
-      for (size_t i = 0; i < static_cast<size_t>(n); ++i) add_product(exact, a.data<T>()[i], b.data<T>()[i]);
-      rows.note<T>(row, tapegrad::dot(a, b).item<T>(), exact, n, 1, fmt::format("n = {}", n));
-    }
-    rows.finish(row, options);
   }
 }
 
