@@ -5,6 +5,8 @@
 #include <hwy/highway.h>
 #include <hwy/targets.h>
 
+#include "autograd/kernels/lanes.h"
+
 namespace tapegrad::kernels {
 namespace {
 
@@ -43,6 +45,9 @@ int target_count() {
 
 const char* target_name(int i) { return hwy::TargetName(nth_target(i)); }
 
-void use_target(int i) { detail::target_index.store(index_of(nth_target(i)), std::memory_order_relaxed); }
+void use_target(int i) {
+  detail::target_index.store(index_of(nth_target(i)), std::memory_order_relaxed);
+  detail::lanes_in_use.store(lane_table_for(target_name(i)), std::memory_order_relaxed);
+}
 
 }  // namespace tapegrad::kernels

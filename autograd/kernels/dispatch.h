@@ -11,8 +11,8 @@ namespace tapegrad::kernels {
 int target_count();
 const char* target_name(int i);
 
-// From now on target(table) gives functions of target i. Only for tests, which run every target; not for use
-// while kernels run on other threads.
+// From now on target(table) gives functions of target i, and lane_table() its lanes. Only for tests, which
+// run every target; not for use while kernels run on other threads.
 void use_target(int i);
 
 namespace detail {

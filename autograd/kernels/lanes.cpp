@@ -47,9 +47,12 @@ std::span<const LaneTable* const> lane_tables() {
   return {tables.list, tables.count};
 }
 
-const LaneTable& lane_table() {
-  static const LaneTable& best = *lane_tables().front();
-  return best;
+std::atomic<const LaneTable*> detail::lanes_in_use{nullptr};
+
+const LaneTable& detail::find_lanes() {
+  const LaneTable* best = lane_tables().front();
+  lanes_in_use.store(best, std::memory_order_relaxed);
+  return *best;
 }
 
 const LaneTable* lane_table_for(std::string_view target) {

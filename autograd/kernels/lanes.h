@@ -2,6 +2,7 @@
 
 // Pointwise kernels on vector lanes, for the processor the program runs on. Internal, not installed.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -149,8 +150,17 @@ struct LaneTable {
   uint8_t operands[kLanes];  // how many operands the kernel reads
 };
 
-// The table for the best target that this processor has, chosen once.
-const LaneTable& lane_table();
+namespace detail {
+extern std::atomic<const LaneTable*> lanes_in_use;  // null until they have been looked up
+const LaneTable& find_lanes();
+}  // namespace detail
+
+// The table for the target in use: the best that this processor has, unless a test chose another
+// (dispatch.h).
+inline const LaneTable& lane_table() {
+  const LaneTable* table = detail::lanes_in_use.load(std::memory_order_relaxed);
+  return table != nullptr ? *table : detail::find_lanes();
+}
 
 // The tables of all compiled targets that this processor has, best first, the baseline last.
 std::span<const LaneTable* const> lane_tables();

@@ -104,7 +104,7 @@ struct Outer {
 struct Dot {
   static constexpr std::string_view
       name = "dot",
-      doc = "Σ a[i]·b[i], 0 for no elements; off by at most (log2 n + 10)·u·Σ|a[i]·b[i]|";
+      doc = "Σ a[i]·b[i], 0 for no elements; off by at most (log₂ n + 8)·u·Σ|a[i]·b[i]|";
   static constexpr std::string_view operands[] = {"a", "b"};
   static void shape(Call& call) {
     check_vectors(call);

@@ -1,0 +1,45 @@
+// ./run verify: checks of every op that take longer than a test may.
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <regex>
+#include <thread>
+
+#include "autograd/threads.h"
+#include "tests/verify/ulp_table.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"Checks every op of the library, longer than a test may."};
+  bool ulp = false;
+  std::string json;
+  tapegrad::verify::UlpOptions options;
+  options.progress = true;
+  options.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  auto* const ulp_flag =
+      app.add_flag("--ulp", ulp, "the largest error of every pointwise op against MPFR, and of sums");
+  app.add_flag("--exhaustive", options.exhaustive,
+               "with --ulp: all 2^32 float32 operands, sums of 10^8 numbers (3 GB, some ten minutes)")
+      ->needs(ulp_flag);
+  app.add_option("--json", json, "write the figures to this file");
+  app.add_option("--filter", options.filter, "only ops whose name matches this regular expression")
+      ->check([](const std::string& text) -> std::string {
+        try {
+          const std::regex valid(text);
+          return {};
+        } catch (const std::regex_error& error) {
+          return std::string("not a regular expression: ") + error.what();
+        }
+      });
+  app.add_option("--threads", options.threads, "threads to use")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+    if (!ulp) throw CLI::RequiredError("--ulp");
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  tapegrad::set_num_threads(options.threads);
+  return tapegrad::verify::run_ulp(options, json);
+}
