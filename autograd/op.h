@@ -44,6 +44,7 @@ struct Op {
   std::span<const std::string_view> operands;  // their names, as errors and docs show them
   int min_inputs;
   int max_inputs;  // -1: any number
+  int results;     // how many of its outputs are for users, those behind being kept for the sweep; -1: all
   const OptionsType* options;
   Flags flags;
 

@@ -39,6 +39,7 @@ struct MseLoss {
   static constexpr std::string_view name = "mse_loss",
                                     doc = "(input − target)², joined; the difference is kept for the sweep";
   static constexpr std::string_view operands[] = {"input", "target"};
+  static constexpr int results = 1;
   static void shape(Call& call) {
     call.require_floating(0);
     call.require_same_dtype(0, 1);
@@ -171,6 +172,7 @@ struct CrossEntropy {
                                     doc =
                                         "ln Σ e^x − x[target] for each row, joined; the rows are kept beside";
   static constexpr std::string_view operands[] = {"logits", "target"};
+  static constexpr int results = 1;
   static void shape(Call& call) {
     check_cross_entropy(call, 0, 1);
     const bool joined = call.options<Options>().reduction != Reduction::none;
