@@ -1,6 +1,6 @@
 #pragma once
 
-// Everything of the engine: tensors, ops, tapes, gradients, own ops and the gradient check.
+// Everything of the engine: tensors, ops, tapes, gradients, own ops, the gradient check and graph files.
 
 #include "autograd/apply.h"
 #include "autograd/dtype.h"
@@ -8,6 +8,7 @@
 #include "autograd/gradcheck.h"
 #include "autograd/gradients.h"
 #include "autograd/inspect.h"
+#include "autograd/io/graph.h"
 #include "autograd/op.h"
 #include "autograd/ops.h"
 #include "autograd/parameter.h"

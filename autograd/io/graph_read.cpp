@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
-#include <unordered_map>
 
 #include "autograd/io/attributes.h"
 #include "autograd/io/graph.h"
@@ -137,8 +137,10 @@ class GraphParser {
   int value(const Place& name) const {
     const auto found = values_.find(name.string());
     if (found != values_.end()) return found->second;
-    const std::string_view meant =
+    std::string_view meant =
         io::nearest(name.string(), values_, [](const auto& v) -> std::string_view { return v.first; });
+    // Every short name is near to every other.
+    if (2 * io::distance(name.string(), meant) > static_cast<int>(meant.size())) meant = {};
     name.fault(fmt::format("no input and no earlier node gives {}{}", io::in_quotes(name.string()),
                            meant.empty() ? "" : fmt::format(", did you mean '{}'?", meant)));
   }
@@ -222,7 +224,7 @@ class GraphParser {
   Document document_;
   std::span<const Op* const> ops_;
   Graph graph_;
-  std::unordered_map<std::string, int> values_;
+  std::map<std::string, int> values_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "autograd/io/json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -63,6 +64,7 @@ class Builder {
     // The parser counts the end as a byte that it read.
     const bool truncated = position > size_;
     std::string what = words_of(error.what());
+    what.resize(std::min<size_t>(what.size(), 200));  // it may quote a number of any length
     const bool trailing = what.find("expected end of input") != what.npos;
     const size_t at = truncated || position == 0 ? size_ : position - 1;
     fault(fmt::format("{}: {}",
@@ -240,13 +242,14 @@ void Place::fault(std::string_view what) const {
 
 void Place::expect_object(std::initializer_list<std::string_view> keys) const {
   if (!value_.is_object()) fault(fmt::format("expected an object, given {}", value_.type_name()));
-  for (const auto& [key, value] : value_.items()) {
+  for (auto member = value_.begin(); member != value_.end() && keys.size() > 0; ++member) {
+    const std::string& key = member.key();
     bool known = false;
     for (std::string_view name : keys) known |= key == name;
-    if (known || keys.size() == 0) continue;
+    if (known) continue;
     const std::string_view meant = nearest(key, keys, [](std::string_view name) { return name; });
     if (distance(key, meant) <= 1 || (meant.size() > 2 && key.starts_with(meant))) {
-      fault(fmt::format("unknown key {}, did you mean '{}'?", in_quotes(key), meant));
+      at(member).fault(fmt::format("unknown key, did you mean '{}'?", meant));
     }
   }
 }
