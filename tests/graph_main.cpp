@@ -46,21 +46,22 @@ void run(const Graph& graph, Counts& counts) {
 
 void run_file(const std::string& path, Counts& counts) {
   GraphReader reader(path);
-  for (bool any = false;; any = true) {
-    Graph graph;
+  bool any = false;
+  for (Graph graph;;) {
     try {
-      if (!reader.next(graph)) {
-        if (!any) throw FormatError(fmt::format("{}: truncated: no graph in it", path), 0);
-        return;
-      }
+      if (!reader.next(graph)) break;
+      any = true;
     } catch (const FormatError& error) {
       fmt::print("{}\n", error.what());
       ++counts.failed;
-      if (!any && reader.line() == 0) return;
+      any = true;
       continue;
     }
     run(graph, counts);
   }
+  if (any) return;
+  fmt::print("{}: truncated: no graph in it\n", path);
+  ++counts.failed;
 }
 
 }  // namespace

@@ -79,21 +79,12 @@ class Reader final : public OptionVisitor {
   std::vector<std::string_view> known;
 
  private:
-  // Limits of what an option holds throw without knowing the place.
   template <class F>
   void read(std::string_view name, F f) {
     known.push_back(name);
     if (attributes_ == nullptr) return;
     const auto member = attributes_->json().find(std::string(name));
-    if (member == attributes_->json().end()) return;
-    const Place place = attributes_->at(member);
-    try {
-      f(place);
-    } catch (const FormatError&) {
-      throw;
-    } catch (const Error& error) {
-      place.fault(error.what());
-    }
+    if (member != attributes_->json().end()) f(attributes_->at(member));
   }
   // One number stands for a list of one.
   template <class List>
@@ -153,9 +144,11 @@ class Writer final : public OptionVisitor {
   const Op& op_;
 };
 
-auto fields_of(const Op& op, OptionsBox options) {
+// Visitors may write, so they see a copy.
+auto fields_of(const Op& op, OptionsRef options) {
+  const OptionsBox copy(options);
   Writer writer(op);
-  op.options->visit(const_cast<void*>(options.ref().data), writer);
+  op.options->visit(const_cast<void*>(copy.ref().data), writer);
   return writer.fields;
 }
 
@@ -169,7 +162,14 @@ OptionsBox read_attributes(const Place& node, const Op& op) {
   OptionsBox options;
   if (op.options != nullptr) {
     options = OptionsBox(op.options);
-    op.options->visit(const_cast<void*>(options.ref().data), reader);
+    try {
+      op.options->visit(const_cast<void*>(options.ref().data), reader);
+    } catch (const FormatError&) {
+      throw;
+    } catch (const Error& error) {
+      // The limits of what an option holds: thrown from the field that was visited last.
+      attributes.at(attributes.json().find(std::string(reader.known.back()))).fault(error.what());
+    }
   }
   for (std::string_view name : reader.known) {
     if (!is_required(op, name)) continue;
@@ -190,8 +190,9 @@ OptionsBox read_attributes(const Place& node, const Op& op) {
 
 std::string write_attributes(const Op& op, OptionsRef options) {
   if (op.options == nullptr) return {};
-  const auto fields = fields_of(op, options.type != nullptr ? OptionsBox(options) : OptionsBox(op.options));
-  const auto defaults = fields_of(op, OptionsBox(op.options));
+  const OptionsBox plain(op.options);
+  const auto fields = fields_of(op, options.type != nullptr ? options : plain.ref());
+  const auto defaults = fields_of(op, plain.ref());
   std::string text;
   for (size_t i = 0; i < fields.size(); ++i) {
     const auto& [name, value] = fields[i];

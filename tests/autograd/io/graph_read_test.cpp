@@ -107,7 +107,7 @@ TEST_CASE("autograd/io/graph_read: any one byte changed is a graph or is refused
 }
 
 TEST_CASE("autograd/io/graph_read: what is not JSON") {
-  const auto says = [](std::string line, std::string_view gist) {
+  const auto says = [](const std::string& line, std::string_view gist) {
     int64_t offset = -1;
     const std::string what = refusal(line, offset);
     CAPTURE(what);
@@ -255,6 +255,8 @@ TEST_CASE("autograd/io/graph_read: attributes of every kind, and what they may n
                    "float64, int64, bool)");
   check_attributes("permute", R"({"dims": [0, 1, 2, 3, 4, 5, 6, 7, 8]})",
                    "nodes[0].attrs.dims: more than 8 dimensions, which is the limit");
+  check_attributes("sum_to_size", R"({"size": [2, -2]})",
+                   "nodes[0].attrs.size: negative size in shape [2, -2]");
   check_attributes("einsum", R"({"equation": 5})", "nodes[0].attrs.equation: expected a text, given number");
   check_attributes("einsum", R"({"equation": ")" + std::string(256, 'i') + R"("})",
                    "nodes[0].attrs.equation: a text option of 256 bytes, expected at most 255");
