@@ -19,6 +19,14 @@ struct Counts {
   int64_t passed = 0, failed = 0;
 };
 
+// One line, whatever the names of a file contain.
+void print_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  fmt::print("{}\n", text);
+}
+
 // One line for the graph: its worst tensor, and how many more there are.
 void print(const Graph& graph, const std::vector<GraphDifference>& differences) {
   const GraphDifference* worst = &differences[0];
@@ -29,8 +37,8 @@ void print(const Graph& graph, const std::vector<GraphDifference>& differences) 
     if (!(excess(d) <= excess(*worst))) worst = &d;
   }
   const size_t more = differences.size() - 1;
-  fmt::print("{}:{}: {}: {}{}\n", graph.file, graph.line, graph.name, worst->text(),
-             more == 0 ? "" : fmt::format("; {} more tensor{}", more, more == 1 ? "" : "s"));
+  print_line(fmt::format("{}:{}: {}: {}{}", graph.file, graph.line, graph.name, worst->text(),
+                         more == 0 ? "" : fmt::format("; {} more tensor{}", more, more == 1 ? "" : "s")));
 }
 
 void run(const Graph& graph, Counts& counts) {
@@ -39,7 +47,7 @@ void run(const Graph& graph, Counts& counts) {
     if (!differences.empty()) print(graph, differences);
     ++(differences.empty() ? counts.passed : counts.failed);
   } catch (const std::exception& error) {
-    fmt::print("{}:{}: {}: {}\n", graph.file, graph.line, graph.name, error.what());
+    print_line(fmt::format("{}:{}: {}: {}", graph.file, graph.line, graph.name, error.what()));
     ++counts.failed;
   }
 }
@@ -52,7 +60,7 @@ void run_file(const std::string& path, Counts& counts) {
       if (!reader.next(graph)) break;
       any = true;
     } catch (const FormatError& error) {
-      fmt::print("{}\n", error.what());
+      print_line(error.what());
       ++counts.failed;
       any = true;
       continue;

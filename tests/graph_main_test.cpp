@@ -74,6 +74,11 @@ TEST_CASE("graph_main: one line for each graph that fails, then the counts") {
             ":6: throws: [graph] y is float64[2, 2], its cotangent has 2 elements (bad.jsonl:6)\n" +
             "3 passed, 5 failed\n");
 
+  // Names cannot break the line, nor reach the terminal.
+  std::ofstream(folder / "names.jsonl") << doubled(R"(a\nb\u001b[1m)", "add", "[2, 5]");
+  ended = graph_main((folder / "names.jsonl").string());
+  CHECK(ended.out.find(":1: a b [1m: y at [1]") != std::string::npos);
+
   ended = graph_main((folder / "absent").string() + " " + good);
   CHECK(ended.status == 2);
   CHECK(ended.out.find("absent: cannot open the file") != std::string::npos);
