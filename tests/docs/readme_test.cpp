@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -95,6 +96,24 @@ TEST_CASE("docs/readme: an op of one's own and its gradient check") {
   CHECK(report.entries().size() == 20);
   const double at_one = std::exp(-1.0);
   CHECK(std::fabs(gauss(tensor({1.0}, float64)).item() - at_one) <= 1e-15);
+}
+
+TEST_CASE("docs/readme: a graph as a file") {
+  std::string name = (std::filesystem::temp_directory_path() / "readme.XXXXXX").string();
+  const std::filesystem::path folder = ::mkdtemp(name.data());
+  const std::string path = (folder / "graph.jsonl").string();
+  {
+    Tape tape;
+    const Tensor x = tape.watch(tensor({0.5, 1.0, 2.0}, float64));
+    save_graph(path, tape, sum(x * tanh(x)));
+  }
+  const Graph graph = load_graph(path);
+  const GraphResult result = graph.run();                          // outputs and gradients
+  const std::vector<GraphDifference> differences = graph.check();  // none: the same again
+  CHECK(result.outputs.size() == 1);
+  CHECK(result.gradients.size() == 1);
+  CHECK(differences.empty());
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("docs/readme: an error names op, operands and line") {
