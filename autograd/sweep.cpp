@@ -49,7 +49,7 @@ void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
     if (body.numel != 1) {
       raise<GraphError>("[gradient] expected one element or a cotangent, given {}", describe(body));
     }
-    accumulate(body.value, ones(y.shape(), y.dtype()));
+    seed(y, ones(y.shape(), y.dtype()));
     return;
   }
   if (cotangent.dtype() != body.dtype) {
@@ -60,6 +60,7 @@ void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
     raise<ShapeError>("[gradient] cotangent is {}, expected {} like the output",
                       describe(*cotangent.handle()), describe(body));
   }
+  if (observer_ != nullptr) observer_->seeded(body.value, cotangent);
   accumulate(body.value, Tensor(cotangent));
 }
 
@@ -88,6 +89,7 @@ Gradients Sweep::run() {
     if (reached(record)) {
       t_state.site = record.where;
       Vjp vjp(*this, record);
+      if (observer_ != nullptr) observer_->reached(r, {slots_ + record.first_output, record.output_count});
       if (record.op->vjp == nullptr) {
         raise<GraphError>("[{}] has no derivative: {}{}", record.op->name,
                           record.op->flags.non_differentiable, location(record.where));
@@ -205,6 +207,7 @@ void Vjp::add(int i, Tensor contribution) {
   const Body* c = contribution.handle();
   if (c == nullptr || c->dtype != x.dtype || !detail::same_dims(*c, x))
     contribution = fitted(i, std::move(contribution));
+  if (sweep_.observer_ != nullptr) sweep_.observer_->contributed(i, contribution);
   sweep_.accumulate(value, std::move(contribution));
 }
 
