@@ -298,8 +298,8 @@ bool Check::check(Line& line, std::span<const int> which, const double* gradient
     }
     all_passed &= passed;
   }
-  if (worst.verdict == Verdict::agree) {
-    const bool whole = canary_due_ && entry >= 0;
+  if (worst.verdict == Verdict::agree || worst.verdict == Verdict::agree_zero) {
+    const bool whole = canary_due_ && entry >= 0 && worst.verdict == Verdict::agree;
     if (whole) canary_due_ = false;
     try_canary(line, std::span(evidence, static_cast<size_t>(line.count())), whole);
   }
@@ -315,7 +315,8 @@ void Check::try_canary(Line& line, std::span<const Evidence> evidence, bool whol
   const auto q = static_cast<int>(rng_.integer(0, static_cast<int64_t>(evidence.size())));
   const Evidence& e = evidence[static_cast<size_t>(q)];
   Evidence up = e, down = e;
-  const double shift = 10 * e.radius() + 512 * kUnit * e.whole_mass / e.scale;
+  double shift = 10 * e.radius() + 512 * kUnit * e.whole_mass / e.scale;
+  if (shift == 0) shift = 1;  // nothing moves, and the bar is 0
   up.gradient = e.gradient + shift;
   down.gradient = e.gradient - shift;
   const Expected& expected = options_.expected;

@@ -41,7 +41,7 @@ Rung extrapolate(std::span<const double> quotients, double h, double ratio, doub
           std::max(std::fabs(table[k][j] - table[k][j - 1]), std::fabs(table[k][j] - table[k - 1][j - 1]));
       const double roundoff = noise * weights[k][j];
       if (truncation + roundoff < best.truncation + best.roundoff) {
-        best = {table[k][j], truncation, roundoff, true};
+        best = {table[k][j], truncation, roundoff, h, true};
       }
     }
   }
@@ -63,6 +63,7 @@ void central(Line& line, double scale, int levels, const double* noise, Estimate
     to[q].finite = a.finite && b.finite;
     if (!to[q].finite) continue;
     to[q].value = a.truncation + a.roundoff <= b.truncation + b.roundoff ? a.value : b.value;
+    to[q].narrowest = std::min(a.narrowest, b.narrowest);
     to[q].bar = kSafety * (std::max(a.truncation, b.truncation) + std::max(a.roundoff, b.roundoff) +
                            std::fabs(a.value - b.value));
   }
@@ -72,7 +73,8 @@ Estimate fine_ladder(Line& line, double scale, int q) {
   const double h = scale / 8 / 27;
   const Quotients quotients(line, h, 3, 11);
   const Rung rung = extrapolate(quotients[q], h, 3, 2 * kUnit * line.mass(q));
-  return {rung.value, rung.finite ? kSafety * (rung.truncation + rung.roundoff) : INFINITY, h, rung.finite};
+  return {rung.value, rung.finite ? kSafety * (rung.truncation + rung.roundoff) : INFINITY, h, rung.narrowest,
+          rung.finite};
 }
 
 }  // namespace tapegrad::verify

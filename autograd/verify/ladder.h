@@ -17,6 +17,7 @@ struct Rung {
   double value = 0;
   double truncation = INFINITY;
   double roundoff = INFINITY;
+  double narrowest = 0;  // step that it is made of
   bool finite = false;
 };
 
@@ -28,7 +29,8 @@ Rung extrapolate(std::span<const double> quotients, double h, double ratio, doub
 struct Estimate {
   double value = 0;
   double bar = INFINITY;
-  double step = 0;  // the widest
+  double step = 0;       // the widest
+  double narrowest = 0;  // that the value is made of
   bool finite = false;
 };
 

@@ -152,6 +152,14 @@ class Structure {
 
   // ⟨t, VJP(c1)⟩ for some direction t of the inputs, by a sweep and as ⟨c1, ∂/∂c⟨t, VJP(c)⟩⟩ at c = 0.
   void transposed() {
+    try {
+      compare_transposed();
+    } catch (const GraphError& error) {
+      fault(Verdict::structure, -1,
+            std::string("the gradient cannot be differentiated again: ") + error.what());
+    }
+  }
+  void compare_transposed() {
     Recording again(subject_, subject_.inputs());
     const Tensors t = normal_like(g1_, 77);
     double mass = 0;
@@ -172,7 +180,10 @@ class Structure {
       for (const Tensor& w : c) p.push_back(pushed.get_or_zeros(w));
       by_second = dot(c1_, p, mass);
     }
-    if (!(std::fabs(by_sweep - by_second) <= 256 * (y_.empty() ? kUnit : unit(y_[0])) * mass)) {
+    double coarsest = kUnit;
+    for (const Tensor& x : y_) coarsest = std::max(coarsest, unit(x));
+    for (const Tensor& x : g1_) coarsest = std::max(coarsest, unit(x));
+    if (!(std::fabs(by_sweep - by_second) <= 256 * coarsest * mass)) {
       fault(Verdict::structure, -1,
             fmt::format("the gradient's derivative by the cotangent at 0 is not the function's derivative: "
                         "{:.10g} along a direction, and {:.10g}",

@@ -22,12 +22,14 @@ Verdict compare(const Evidence& e, double tolerance) {
   const bool within = std::fabs(e.gradient - e.difference.value) <= r;  // false for NaN
   if (within && r <= tolerance * e.size()) return Verdict::agree;
   // Terms of a gradient that cancel leave rounding errors of their own size, which is that of c·f over the
-  // scale. The bar must be as narrow as the noise of the step allows: κ·6.6·2u/0.34375 = 2^−44.7.
+  // scale. The bar must be as narrow as the noise of the widest step allows, κ·6.6·2u/0.34375 = 2^−44.7; or,
+  // where nothing moves at small steps and something does at wide ones, as that of the narrowest one,
+  // 2^−48.3.
   const double zero = r + 256 * kUnit * e.whole_mass / e.scale;
-  if (std::fabs(e.gradient) <= zero && std::fabs(e.difference.value) <= zero &&
-      e.difference.bar <= std::ldexp(e.moved_mass, -44) / e.difference.step) {
-    return Verdict::agree_zero;
-  }
+  const Estimate& d = e.difference;
+  const bool narrow = d.bar <= std::ldexp(e.moved_mass, -44) / d.step ||
+                      (d.value == 0 && d.bar <= std::ldexp(e.moved_mass, -48) / d.narrowest);
+  if (std::fabs(e.gradient) <= zero && std::fabs(d.value) <= zero && narrow) return Verdict::agree_zero;
   return within ? Verdict::noisy : Verdict::disagree;
 }
 
