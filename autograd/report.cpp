@@ -125,9 +125,12 @@ std::string Report::text(bool colour) const {
                         place(*worst, inputs_), numbers(*worst));
   }
   int shown = 0;
-  for (const CheckedEntry& e : entries_) {
-    if (e.passed || ++shown > kShown) continue;
-    text += fmt::format("\n  {}{}{} at {}: {}", red, name(e.verdict), plain, place(e, inputs_), numbers(e));
+  // An entry says more than a direction.
+  for (const bool direction : {false, true}) {
+    for (const CheckedEntry& e : entries_) {
+      if (e.passed || (e.entry < 0) != direction || ++shown > kShown) continue;
+      text += fmt::format("\n  {}{}{} at {}: {}", red, name(e.verdict), plain, place(e, inputs_), numbers(e));
+    }
   }
   if (shown > kShown) text += fmt::format("\n  … and {} more", shown - kShown);
   for (const StructureFault& f : faults_)

@@ -39,8 +39,9 @@ class Check {
   // Estimates and judges one line, and adds what was found to the report. True if it passed.
   bool check(Line& line, std::span<const int> which, const double* gradients, const double* typical,
              std::span<const double> scales, int input, int64_t entry);
-  // Finds differences sharp enough for all φ of the line.
-  void estimate(Line& line, std::span<const double> scales, Evidence* evidence);
+  // Finds differences sharp enough for all φ of the line: at once where their bars are below `early` times
+  // the tolerance.
+  void estimate(Line& line, std::span<const double> scales, double early, Evidence* evidence);
   void try_canary(Line& line, std::span<const Evidence> evidence, bool whole);
 
   Subject& subject_;
@@ -52,6 +53,8 @@ class Check {
   std::vector<double> rms_;                   // of each varied input, 1 where it is 0
   std::vector<bool> moved_;                   // some derivative of the varied input is not 0
   Rng rng_;
+  double early_ = 1e-3;     // of the tolerance: a bar this sharp ends the search for a sharper one,
+  double enough_ = 0.1;     // and one this sharp spares the slow way
   bool canary_due_ = true;  // one canary goes through all rules
 };
 

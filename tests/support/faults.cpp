@@ -153,7 +153,9 @@ std::vector<Tensor> true_vjp(const Op& op, std::span<const Tensor> inputs, Optio
   for (const Tensor& y : run(op, x, options)) {
     if (is_floating(y.dtype())) ys.push_back(y);
   }
-  const Gradients g = tape.gradient(ys, cotangents);
+  Tensors cs;
+  for (size_t k = 0; k < ys.size(); ++k) cs.push_back(cast(cotangents[k], ys[k].dtype()).detach());
+  const Gradients g = tape.gradient(ys, cs);
   Tensors result;
   for (const Tensor& t : x) {
     result.push_back(is_floating(t.dtype()) ? g.get_or_zeros(t).detach() : Tensor());

@@ -31,7 +31,7 @@ class NumberLine final : public Line {
 Estimate difference(const std::function<double(double)>& f, double x) {
   NumberLine line(f, x);
   Estimate estimate;
-  central(line, std::max(1e-3, std::fabs(x)), 3, nullptr, &estimate);
+  central(line, std::fabs(x), 6, nullptr, &estimate);
   return estimate;
 }
 
@@ -131,5 +131,5 @@ TEST_CASE(
   CHECK(judged(1.01, 5, 1e-9) == Verdict::disagree);  // the second does not hold it either
   CHECK(judged(1 + 1e-8, 5, 1e-9) == Verdict::disagree);
   CHECK(judged(5.1, 5, 1e-9) == Verdict::disagree);
-  CHECK(judged(1, 1 + 1e-3, 1e-4) == Verdict::noisy);  // not resolved by the first: no agreement to be had
+  CHECK(judged(1, 1 + 1e-5, 1e-4) == Verdict::noisy);  // not resolved by the first: no agreement to be had
 }

@@ -77,7 +77,7 @@ TEST_CASE("autograd/verify/modes: a direction finds one wrong entry of 1e-6 amon
     for (const CheckedEntry& e : report.entries()) CHECK((e.entry < 0 || e.passed || e.entry == at));
   }
   CHECK(found == 20);
-  CHECK(named >= 18);
+  CHECK(named == 20);
 }
 
 TEST_CASE("autograd/verify/modes: a network of 235,000 parameters in the time of 50 forward passes") {
@@ -97,14 +97,15 @@ TEST_CASE("autograd/verify/modes: float32 is checked by its float64 replay") {
   const Tensor x = rng.normal({9, 20}), labels = rng.integers({9}, 0, 5);
   const Report report = gradcheck([&] { return cross_entropy(net(x), labels); }, parameters(net));
   CHECK_MESSAGE(report.ok(), report.text());
-  CHECK(report.resolution(0.5) <= 1e-9);  // no difference was taken in float32
+  CHECK(report.resolution(0.5) <= 1e-8);  // no difference was taken in float32
   CHECK(report.text().find("float32") != std::string::npos);
 
   const auto wrong = [](const Tensor& v) { return tanh(apply(op<SingleOnly>, {v})); };
   const Report caught = gradcheck(wrong, {rng.normal({7})});
   CHECK_FALSE(caught.ok());
-  REQUIRE_FALSE(caught.faults().empty());
-  CHECK(caught.faults()[0].verdict == Verdict::disagree);
+  bool apart = false;
+  for (const StructureFault& fault : caught.faults()) apart |= fault.verdict == Verdict::disagree;
+  CHECK_MESSAGE(apart, caught.text());
   CHECK(gradcheck(wrong, {rng.normal({7}, float64)}).ok());
 
   // On a tape, with a cast on the way.
