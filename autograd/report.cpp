@@ -32,17 +32,6 @@ std::pair<bool, double> badness(const CheckedEntry& e) {
 
 bool better(const CheckedEntry& a, const CheckedEntry& b) { return badness(a) < badness(b); }
 
-// "[1, 2]" of a place in row-major order.
-std::string index_text(int64_t place, const Shape& shape) {
-  std::vector<int64_t> index(static_cast<size_t>(shape.rank()));
-  for (size_t d = index.size(); d-- > 0;) {
-    const int64_t size = std::max<int64_t>(shape[static_cast<int>(d)], 1);
-    index[d] = place % size;
-    place /= size;
-  }
-  return fmt::format("[{}]", fmt::join(index, ", "));
-}
-
 std::string place(const CheckedEntry& e, const std::vector<CheckedInput>& inputs) {
   if (e.input < 0) return "along a random direction through all inputs";
   const CheckedInput& input = inputs[static_cast<size_t>(e.input)];
@@ -136,10 +125,7 @@ std::string Report::text(bool colour) const {
   for (const StructureFault& f : faults_)
     text += fmt::format("\n  {}{}{}: {}", red, name(f.verdict), plain, f.what);
   for (const Culprit& c : culprits_) {
-    const std::string operand = c.operand < 0 ? "" : fmt::format(", operand {}", c.operand);
-    const std::string element = c.element < 0 ? "" : fmt::format(", element {}", c.element);
-    text += fmt::format("\n  {}record {} {}{}{}{}{}: {}", red, c.record, c.op, plain, location(c.where),
-                        operand, element, c.what);
+    text += fmt::format("\n  {}record {} {}{}{}: {}", red, c.record, c.op, plain, location(c.where), c.what);
   }
   if (records_verified_ > 0) {
     text += fmt::format("\n  {}{} records are verified with the cotangents they received",

@@ -57,9 +57,9 @@ struct Culprit {
   size_t record;   // its place on the tape
   std::string op;  // with its options
   SourceLine where;
-  int operand;      // −1: none in particular
-  int64_t element;  // of the operand, −1: none in particular
-  std::string what;
+  int operand;       // −1: none in particular
+  int64_t element;   // of the operand, −1: none in particular
+  std::string what;  // for the reader: the operand by name and the element by index, the verdict, the numbers
 };
 
 struct CheckedInput {

@@ -39,9 +39,6 @@ class Check {
   // Estimates and judges one line, and adds what was found to the report. True if it passed.
   bool check(Line& line, std::span<const int> which, const double* gradients, const double* typical,
              std::span<const double> scales, int input, int64_t entry);
-  // Finds differences sharp enough for all φ of the line: at once where their bars are below `early` times
-  // the tolerance.
-  void estimate(Line& line, std::span<const double> scales, double early, Evidence* evidence);
   void try_canary(Line& line, std::span<const Evidence> evidence, bool whole);
 
   Subject& subject_;
@@ -50,6 +47,7 @@ class Check {
   Ground ground_;
   std::vector<Tensors> gradients_;            // by cotangent, one for each varied input
   std::vector<std::vector<double>> largest_;  // by cotangent and varied input: max|g|
+  double largest_input_ = 0;                  // max|x| over all floating inputs
   std::vector<double> rms_;                   // of each varied input, 1 where it is 0
   std::vector<bool> moved_;                   // some derivative of the varied input is not 0
   Rng rng_;

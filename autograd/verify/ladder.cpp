@@ -60,6 +60,7 @@ void central(Line& line, double scale, int levels, const double* noise, Estimate
     const Rung b = extrapolate(second[q], kSecond * h, 2, error);
     to[q] = {};
     to[q].step = h;
+    to[q].mass = line.mass(q);
     to[q].finite = a.finite && b.finite;
     if (!to[q].finite) continue;
     to[q].value = a.truncation + a.roundoff <= b.truncation + b.roundoff ? a.value : b.value;
@@ -73,8 +74,14 @@ Estimate fine_ladder(Line& line, double scale, int q) {
   const double h = scale / 8 / 27;
   const Quotients quotients(line, h, 3, 11);
   const Rung rung = extrapolate(quotients[q], h, 3, 2 * kUnit * line.mass(q));
-  return {rung.value, rung.finite ? kSafety * (rung.truncation + rung.roundoff) : INFINITY, h, rung.narrowest,
-          rung.finite};
+  Estimate estimate;
+  estimate.value = rung.value;
+  if (rung.finite) estimate.bar = kSafety * (rung.truncation + rung.roundoff);
+  estimate.step = h;
+  estimate.narrowest = rung.narrowest;
+  estimate.mass = line.mass(q);
+  estimate.finite = rung.finite;
+  return estimate;
 }
 
 }  // namespace tapegrad::verify

@@ -31,6 +31,7 @@ struct Estimate {
   double bar = INFINITY;
   double step = 0;       // the widest
   double narrowest = 0;  // that the value is made of
+  double mass = 0;       // of the line, when the noise was taken from it
   bool finite = false;
 };
 

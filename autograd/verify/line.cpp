@@ -4,6 +4,11 @@
 #include <utility>
 
 namespace tapegrad::verify {
+namespace {
+
+double finite_size(double y) { return std::isfinite(y) ? std::fabs(y) : 0; }
+
+}  // namespace
 
 double Ground::mass(int q) const {
   double total = 0;
@@ -60,8 +65,10 @@ Line::Point SubjectLine::evaluate(double t) {
   Point point{};
   point.t = entry_ >= 0 ? move_entry(inputs, t) : move_all(inputs, t);
   const Tensors outputs = verify::evaluate(ground_.subject, inputs);
+  if (size_.empty()) {
+    for (const Tensor& y : outputs) size_.emplace_back(static_cast<size_t>(y.numel()), -1.0);
+  }
   CompensatedSum sum[kMost];
-  double mass[kMost] = {};
   for (size_t k = 0; k < outputs.size(); ++k) {
     const double *y = elements(outputs[k]), *y0 = elements(ground_.outputs[k]);
     const double* c[kMost] = {};
@@ -69,19 +76,21 @@ Line::Point SubjectLine::evaluate(double t) {
       c[q] = elements(ground_.cotangents[static_cast<size_t>(which_[q])][k]);
     }
     for (int64_t j = 0; j < outputs[k].numel(); ++j) {
-      if (y[j] == y0[j]) continue;  // an output that did not move carries no rounding error
+      if (y[j] == y0[j]) continue;
       const double difference = y[j] - y0[j];
-      const double size = std::max(std::fabs(y[j]), std::fabs(y0[j]));
+      double& size = size_[k][static_cast<size_t>(j)];
+      const bool first = size < 0;
+      if (first) size = 0;
+      const double grown = std::max({finite_size(y[j]), finite_size(y0[j]), size}) - size;
       for (int q = 0; q < count_; ++q) {
         sum[q].add(c[q][j] * difference);
-        mass[q] += std::fabs(c[q][j]) * size;
+        mass_[q] += std::fabs(c[q][j]) * grown;
+        if (first) weight_[q] += std::fabs(c[q][j]);
       }
+      size += grown;
     }
   }
-  for (int q = 0; q < count_; ++q) {
-    point.phi[q] = sum[q].value();
-    mass_[q] = std::max(mass_[q], mass[q]);
-  }
+  for (int q = 0; q < count_; ++q) point.phi[q] = sum[q].value();
   return point;
 }
 

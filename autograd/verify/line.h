@@ -2,6 +2,7 @@
 
 // A function along a line: what differences are taken of. Internal, not installed.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -42,12 +43,16 @@ class Line {
   virtual ~Line() = default;
   Point at(double t) {
     ++evaluations_;
+    widest_ = std::max(widest_, std::fabs(t));
     return evaluate(t);
   }
   int count() const { return count_; }
-  // Σ|c·f| over the outputs that have moved so far: rounding errors of φ are proportional to it. An output
-  // that never moved carries none.
+  // Σ|c·f| over the outputs that have moved so far: rounding errors of φ are proportional to it. One that
+  // never moved carries none, or hides less than u·|c·f| in the widest step.
   double mass(int q) const { return mass_[q]; }
+  // Σ|c| over the same.
+  double weight(int q) const { return weight_[q]; }
+  double widest() const { return widest_; }
   int evaluations() const { return evaluations_; }
 
  protected:
@@ -56,6 +61,8 @@ class Line {
 
   int count_;
   double mass_[kMost] = {};
+  double weight_[kMost] = {};
+  double widest_ = 0;
   int evaluations_ = 0;
 };
 
@@ -87,6 +94,7 @@ class SubjectLine final : public Line {
   size_t v_ = 0;
   int64_t entry_ = -1;
   Tensors direction_;
+  std::vector<std::vector<double>> size_;  // of each output that has moved: the largest |f| seen; else −1
 };
 
 }  // namespace tapegrad::verify

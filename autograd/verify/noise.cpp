@@ -38,7 +38,7 @@ double table_noise(const double* values) {
 
 void measure_noise(Line& line, double scale, double* sigma) {
   std::fill_n(sigma, line.count(), -1.0);
-  for (double spacing : {0x1p-44, 0x1p-40, 0x1p-36, 0x1p-32}) {
+  for (double spacing : {0x1p-44, 0x1p-40, 0x1p-36, 0x1p-32, 0x1p-26, 0x1p-20, 0x1p-14}) {
     double values[Line::kMost][kPoints] = {};  // the middle one is φ(0) = 0
     for (int i = 0; i < kPoints; ++i) {
       if (i == kPoints / 2) continue;

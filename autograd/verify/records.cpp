@@ -136,8 +136,15 @@ class Records {
       if (worst == nullptr || rank(e) > rank(*worst)) worst = &e;
     }
     if (worst == nullptr) return true;
+    const std::string where =
+        worst->input < 0 ? "along a random direction"
+        : worst->entry < 0
+            ? subject.input_name(worst->input) + " along a random direction"
+            : fmt::format(
+                  "{} {}", subject.input_name(worst->input),
+                  index_text(worst->entry, subject.inputs()[static_cast<size_t>(worst->input)].shape()));
     blame(visit.record, worst->input, worst->entry,
-          fmt::format("{}: gradient {:.10g}, difference {:.10g} ± {:.2g}", name(worst->verdict),
+          fmt::format("{}: {}, gradient {:.10g}, difference {:.10g} ± {:.2g}", where, name(worst->verdict),
                       worst->gradient, worst->difference, worst->bar));
     return false;
   }

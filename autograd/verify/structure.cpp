@@ -22,6 +22,12 @@ double largest(const Tensor& x) {
   return top;
 }
 
+double largest_of(const Tensors& list) {
+  double top = 0;
+  for (const Tensor& x : list) top = std::max(top, largest(x));
+  return top;
+}
+
 double dot(const Tensors& a, const Tensors& b, double& mass) {
   CompensatedSum sum;
   for (size_t k = 0; k < a.size(); ++k) {
@@ -137,7 +143,9 @@ class Structure {
     for (size_t k = 0; k < y_.size(); ++k) joint.push_back(alpha * c1_[k] + beta * c2_[k]);
     const Tensors g = recording_.gradient(joint);
     for (size_t v = 0; v < g.size(); ++v) {
-      const double bound = 256 * unit(g[v]) * std::max(largest(g1_[v]), largest(g2[v]));
+      // Terms as large as the cotangent may cancel.
+      const double scale = std::max({largest(g1_[v]), largest(g2[v]), largest_of(joint)});
+      const double bound = 256 * unit(g[v]) * scale;
       for (int64_t i = 0; i < g[v].numel(); ++i) {
         const double sum = alpha * at(g1_[v], i) + beta * at(g2[v], i);
         if (std::fabs(at(g[v], i) - sum) <= bound) continue;
@@ -179,6 +187,9 @@ class Structure {
       Tensors p;
       for (const Tensor& w : c) p.push_back(pushed.get_or_zeros(w));
       by_second = dot(c1_, p, mass);
+    }
+    for (const Tensor& direction : t) {
+      for (int64_t i = 0; i < direction.numel(); ++i) mass += largest_of(c1_) * std::fabs(at(direction, i));
     }
     double coarsest = kUnit;
     for (const Tensor& x : y_) coarsest = std::max(coarsest, unit(x));

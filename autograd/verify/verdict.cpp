@@ -11,7 +11,7 @@ double Evidence::size() const {
 }
 
 double Evidence::radius() const {
-  return difference.bar + 256 * kUnit * std::max(std::fabs(gradient), typical);
+  return difference.bar + lost + 256 * kUnit * std::max(std::fabs(gradient), typical);
 }
 
 Verdict compare(const Evidence& e, double tolerance) {
@@ -21,15 +21,18 @@ Verdict compare(const Evidence& e, double tolerance) {
   const double r = e.radius();
   const bool within = std::fabs(e.gradient - e.difference.value) <= r;  // false for NaN
   if (within && r <= tolerance * e.size()) return Verdict::agree;
-  // Terms of a gradient that cancel leave rounding errors of their own size, which is that of c·f over the
-  // scale. The bar must be as narrow as the noise of the widest step allows, κ·6.6·2u/0.34375 = 2^−44.7; or,
-  // where nothing moves at small steps and something does at wide ones, as that of the narrowest one,
-  // 2^−48.3.
-  const double zero = r + 256 * kUnit * e.whole_mass / e.scale;
+  // Zero as far as can be resolved: the bar is as narrow as the noise of the widest step allows, which is
+  // κ·6.6·2u/0.34375 = 2^−44.7; or, where nothing moves at small steps and something does at wide ones, as
+  // that of the narrowest one, 2^−48.3.
   const Estimate& d = e.difference;
-  const bool narrow = d.bar <= std::ldexp(e.moved_mass, -44) / d.step ||
+  const bool narrow = d.bar <= std::ldexp(e.natural, -42) / d.step ||
                       (d.value == 0 && d.bar <= std::ldexp(e.moved_mass, -48) / d.narrowest);
-  if (std::fabs(e.gradient) <= zero && std::fabs(d.value) <= zero && narrow) return Verdict::agree_zero;
+  const double larger = std::max(std::fabs(e.gradient), std::fabs(d.value));
+  // Terms of a gradient that cancel leave rounding errors of their own size, which is that of c·f over the
+  // scale.
+  if (narrow && larger <= r + 256 * kUnit * e.whole_mass / e.scale) return Verdict::agree_zero;
+  // Not zero, but next to nothing for values of this size; and within the bar.
+  if (narrow && within && larger <= tolerance * e.natural / e.scale) return Verdict::agree_zero;
   return within ? Verdict::noisy : Verdict::disagree;
 }
 

@@ -15,8 +15,10 @@ struct Evidence {
   Estimate difference;  // by differences
   double typical;       // size of a derivative of this kind: max|g|, or √Σ(g·v)² along a direction
   double moved_mass;    // Σ|c·f| over the outputs that moved
+  double natural;       // the same, with f no smaller than the inputs: terms of that size may have cancelled
   double whole_mass;    // Σ|c·f| over all of them
   double scale;         // of the point: a step that would change everything
+  double lost = 0;      // what outputs may hide that are too large to show how they move
 
   // What bars are measured against.
   double size() const;
