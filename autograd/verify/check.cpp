@@ -249,7 +249,8 @@ bool Check::check(Line& line, std::span<const int> which, const double* gradient
   const double scale = entry >= 0 ? scales[0] : 1;  // of the point
   Evidence evidence[Line::kMost];
   for (int q = 0; q < line.count(); ++q) {
-    evidence[q] = {gradients[q], {}, typical[q], 0, 0, ground_.mass(which[static_cast<size_t>(q)]), scale};
+    const int c = which[static_cast<size_t>(q)];
+    evidence[q] = {gradients[q], {}, typical[q], 0, 0, ground_.mass(c), ground_.weight(c), scale};
   }
   // A direction costs as much as an entry and there are few, but each evaluation may be of a whole network.
   const Effort effort{options_.tolerance, entry >= 0 ? early_ : 4 * early_, enough_};
@@ -313,10 +314,11 @@ void Check::note_vacuous() {
   for (size_t v = 0; v < moved_.size(); ++v) {
     if (moved_[v] || gradients_[0][v].numel() == 0) continue;
     const int input = subject_.varied()[v];
-    report_.fault(Verdict::vacuous, input,
-                  fmt::format("every derivative by {} is 0 as far as can be told, which proves nothing; declare "
-                              "expected.zero_gradient if it is right",
-                              subject_.input_name(input)));
+    report_.fault(
+        Verdict::vacuous, input,
+        fmt::format("every derivative by {} is 0 as far as can be told, which proves nothing; declare "
+                    "expected.zero_gradient if it is right",
+                    subject_.input_name(input)));
   }
 }
 

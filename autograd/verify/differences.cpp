@@ -26,6 +26,21 @@ void Differences::settle(Evidence* evidence) {
     find(evidence);
     count_lost(evidence);
   }
+  for (int q = 0; q < line_.count(); ++q) look_for_cancelling(q, evidence);
+}
+
+// Where values stand still over most steps, no noise is seen and the bars are too narrow. A disagreement is
+// looked at once more as if terms as large as the inputs cancelled, and ends if both are next to 0 for values
+// of that size and agree as far as that allows.
+void Differences::look_for_cancelling(int q, Evidence* evidence) {
+  const Evidence before = evidence[q];
+  if (compare(before, effort_.tolerance) != Verdict::disagree) return;
+  const double larger = std::max(std::fabs(before.gradient), std::fabs(before.difference.value));
+  if (!(larger <= effort_.tolerance * before.natural / before.scale)) return;
+  sigma_[q] = std::max(sigma_[q], 0.5 * kUnit * before.natural);
+  evidence[q].difference = {};
+  find(evidence);
+  if (compare(evidence[q], effort_.tolerance) != Verdict::agree_zero) evidence[q] = before;
 }
 
 // What one value of each φ may be off by is 2u·mass, or as measured.
@@ -45,6 +60,8 @@ void Differences::take(double scale, int levels, Evidence* evidence) {
 
 bool Differences::sharp(double part, const Evidence* evidence) const {
   for (int q = 0; q < line_.count(); ++q) {
+    // Where nothing has moved yet, a wider step may show more.
+    if (line_.mass(q) == 0 && evidence[q].gradient != 0) return false;
     if (!(evidence[q].difference.bar <= part * effort_.tolerance * evidence[q].size())) return false;
   }
   return true;
@@ -84,7 +101,8 @@ void Differences::measure(Evidence* evidence) {
 
 void Differences::take_masses(Evidence& e, int q) const {
   e.moved_mass = line_.mass(q);
-  e.natural = std::max(line_.mass(q), line_.weight(q) * largest_input_);
+  const double weight = line_.weight(q) > 0 ? line_.weight(q) : e.whole_weight;
+  e.natural = std::max(line_.mass(q), weight * largest_input_);
 }
 
 // Outputs that never moved hide derivatives of up to u·|c·f| over the widest step. Where that matters, a step

@@ -31,6 +31,7 @@ class Differences {
   bool sharp(double part, const Evidence* evidence) const;
   void measure(Evidence* evidence);
   void count_lost(Evidence* evidence);
+  void look_for_cancelling(int q, Evidence* evidence);
   void take_masses(Evidence& evidence, int q) const;
 
   Line& line_;

@@ -22,6 +22,14 @@ double Ground::mass(int q) const {
   return total;
 }
 
+double Ground::weight(int q) const {
+  double total = 0;
+  for (const Tensor& c : cotangents[static_cast<size_t>(q)]) {
+    for (int64_t j = 0; j < c.numel(); ++j) total += std::fabs(elements(c)[j]);
+  }
+  return total;
+}
+
 SubjectLine::SubjectLine(const Ground& ground, std::span<const int> which, size_t v, int64_t entry)
     : Line(static_cast<int>(which.size())), ground_(ground), v_(v), entry_(entry) {
   std::copy(which.begin(), which.end(), which_);

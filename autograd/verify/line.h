@@ -74,6 +74,8 @@ struct Ground {
 
   // Σ|c·f| over all outputs that are finite.
   double mass(int q) const;
+  // Σ|c|.
+  double weight(int q) const;
 };
 
 // A subject along one entry of an input, or along a direction through several.

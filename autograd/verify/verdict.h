@@ -17,6 +17,7 @@ struct Evidence {
   double moved_mass;    // Σ|c·f| over the outputs that moved
   double natural;       // the same, with f no smaller than the inputs: terms of that size may have cancelled
   double whole_mass;    // Σ|c·f| over all of them
+  double whole_weight;  // Σ|c| over all of them
   double scale;         // of the point: a step that would change everything
   double lost = 0;      // what outputs may hide that are too large to show how they move
 

@@ -64,3 +64,28 @@ TEST_CASE(
   CHECK(median <= 1e-10);
   CHECK(p99 <= 1e-7);
 }
+
+TEST_CASE("autograd/verify/faults: no alarm about a right op, with inputs scaled from 1e-3 to 30") {
+  size_t entries = 0;
+  for (double scale : {1e-3, 30.0}) {
+    for (const Op* op : all_ops()) {
+      if (op->vjp == nullptr) continue;
+      const Samples samples = samples_of(*op);
+      for (size_t i = 0; i < samples.samples().size(); ++i) {
+        Sample sample = samples.samples()[i];
+        for (Tensor& x : sample.inputs) {
+          if (is_floating(x.dtype())) x = (x * scale).detach();
+        }
+        const OpFunction f(*op, sample);
+        if (f.elements() == 0 || f.joined(f.variables()).numel() == 0) continue;
+        for (bool second : {false, true}) {
+          const Report report =
+              gradcheck(*op, sample, {.max_entries = 6, .projections = 1, .second_order = second});
+          CHECK_MESSAGE(report.ok(), f.text(i) << " times " << scale << ": " << report.text());
+          entries += report.entries().size();
+        }
+      }
+    }
+  }
+  CHECK(entries > 10000);
+}

@@ -123,7 +123,8 @@ TEST_CASE(
   auto judged = [](double gradient, double first, double bar) {
     NumberLine line([](double x) { return std::sin(x); }, 0);
     for (int k = 5; k < 8; ++k) line.at(std::ldexp(1.0, -k));
-    Evidence e{gradient, {first, bar, 0.03, 0.01, line.mass(0), true}, 1, line.mass(0), line.mass(0), 1, 1};
+    Evidence e{gradient, {first, bar, 0.03, 0.01, line.mass(0), true}, 1, line.mass(0), line.mass(0), 1, 1,
+               1};
     Court court(line, 1, 1e-6);
     return court.judge(0, e);
   };

@@ -164,9 +164,27 @@ TEST_CASE("autograd/verify/rules: zero as far as can be resolved, and not furthe
     CHECK_FALSE(check({f, [](double x) { return 2 * x + by; }}, {0, 1}).ok());
   }
   // A tiny gradient is not zero.
-  const auto tiny = [](double x) { return 1e-12 * std::sin(x); };
+  const auto tiny = [](double x) { return 1e-9 * std::sin(x); };
   CHECK_FALSE(check({tiny, [](double) { return 0.0; }}, {0.5}, {.zero_gradient = true}).ok());
-  CHECK(check({tiny, [](double x) { return 1e-12 * std::cos(x); }}, {0.5}).ok());
+  CHECK_FALSE(check({tiny, [](double x) { return 1.01e-9 * std::cos(x); }}, {0.5}).ok());
+  CHECK(check({tiny, [](double x) { return 1e-9 * std::cos(x); }}, {0.5}).ok());
+}
+
+TEST_CASE("autograd/verify/rules: terms that cancel are no disagreement, and excuse none") {
+  // −log of a probability next to 1, as a difference of two numbers near 30: 1e-12 with the rounding errors
+  // of 30.
+  const auto f = [](double x) { return (x + std::log1p(std::exp(-x))) - x; };
+  const auto right = [](double x) { return -std::exp(-x) / (1 + std::exp(-x)); };
+  for (double at : {25.0, 27.1, 29.3, 35.0}) {
+    INFO(at);
+    const Report report = check({f, right}, {at}, {.zero_gradient = true});
+    CHECK_MESSAGE(report.ok(), report.text());
+    for (double wrong : {1e-9, -1e-8, 1e-6}) {
+      static double by;
+      by = wrong;
+      CHECK_FALSE(check({f, [](double x) { return by - std::exp(-x); }}, {at}, {.zero_gradient = true}).ok());
+    }
+  }
 }
 
 TEST_CASE("autograd/verify/rules: noise is measured, and does not hide a fault larger than itself") {
