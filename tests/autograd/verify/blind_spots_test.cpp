@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "tests/support/faults.h"
+#include "tests/support/planted.h"
 #include "tests/support/usual_rules.h"
 
 using namespace tapegrad;

@@ -8,8 +8,8 @@
 
 #include "autograd/samples.h"
 #include "nn/nn.h"
-#include "tests/support/faults.h"
 #include "tests/support/op_function.h"
+#include "tests/support/planted.h"
 #include "tests/support/test_op.h"
 #include "tests/support/throws.h"
 

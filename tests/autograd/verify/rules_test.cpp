@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "autograd/samples.h"
-#include "tests/support/faults.h"
+#include "tests/support/planted.h"
 #include "tests/support/test_op.h"
 
 using namespace tapegrad;

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "nn/nn.h"
-#include "tests/support/faults.h"
+#include "tests/support/planted.h"
 
 using namespace tapegrad;
 using namespace tapegrad::testing;

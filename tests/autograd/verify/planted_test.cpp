@@ -7,13 +7,13 @@
 #include <cmath>
 #include <string>
 
-#include "tests/support/faults.h"
 #include "tests/support/op_function.h"
+#include "tests/support/planted.h"
 
 using namespace tapegrad;
 using namespace tapegrad::testing;
 
-TEST_CASE("autograd/verify/faults: a planted fault is found in every op") {
+TEST_CASE("autograd/verify/planted: a planted fault is found in every op") {
   size_t planted = 0, found = 0;
   for (const Op* op : all_ops()) {
     if (op->vjp == nullptr || op->flags.zero_gradient) continue;
@@ -45,7 +45,7 @@ TEST_CASE("autograd/verify/faults: a planted fault is found in every op") {
 }
 
 TEST_CASE(
-    "autograd/verify/faults: the resolution is 1e-10 in the median and 1e-7 for all but one in a hundred") {
+    "autograd/verify/planted: the resolution is 1e-10 in the median and 1e-7 for all but one in a hundred") {
   std::vector<double> bars;
   for (const Op* op : all_ops()) {
     if (op->vjp == nullptr) continue;
@@ -65,7 +65,7 @@ TEST_CASE(
   CHECK(p99 <= 1e-7);
 }
 
-TEST_CASE("autograd/verify/faults: no alarm about a right op, with inputs scaled from 1e-3 to 30") {
+TEST_CASE("autograd/verify/planted: no alarm about a right op, with inputs scaled from 1e-3 to 30") {
   size_t entries = 0;
   for (double scale : {1e-3, 30.0}) {
     for (const Op* op : all_ops()) {

@@ -1,4 +1,4 @@
-#include "tests/support/faults.h"
+#include "tests/support/planted.h"
 
 #include <algorithm>
 #include <cmath>
