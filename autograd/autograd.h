@@ -15,6 +15,7 @@
 #include "autograd/parameter.h"
 #include "autograd/pointwise.h"
 #include "autograd/random.h"
+#include "autograd/report.h"
 #include "autograd/shape.h"
 #include "autograd/tape.h"
 #include "autograd/tensor.h"

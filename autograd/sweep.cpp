@@ -65,7 +65,7 @@ void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
       raise<GraphError>("[gradient] expected one element or a cotangent, given {}{}", describe(body),
                         location(where_));
     }
-    accumulate(body.value, ones(y.shape(), y.dtype()));
+    seed(y, ones(y.shape(), y.dtype()));
     return;
   }
   if (cotangent.dtype() != body.dtype) {
@@ -77,6 +77,7 @@ void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
                       describe(*cotangent.handle()), describe(body), location(where_));
   }
   if (debug_) detail::check_cotangent(*cotangent.handle(), where_);
+  if (observer_ != nullptr) observer_->seeded(body.value, cotangent);
   accumulate(body.value, Tensor(cotangent));
 }
 
@@ -105,6 +106,7 @@ Gradients Sweep::run() {
     if (reached(record)) {
       t_state.site = record.where;
       Vjp vjp(*this, record);
+      if (observer_ != nullptr) observer_->reached(r, {slots_ + record.first_output, record.output_count});
       if (record.op->vjp == nullptr) {
         raise<GraphError>("[{}] has no derivative: {}{}", record.op->name,
                           record.op->flags.non_differentiable, location(record.where));
@@ -232,6 +234,7 @@ void Vjp::add(int i, Tensor contribution) {
   const Body* c = contribution.handle();
   if (c == nullptr || c->dtype != x.dtype || !detail::same_dims(*c, x))
     contribution = fitted(i, std::move(contribution));
+  if (sweep_.observer_ != nullptr) sweep_.observer_->contributed(i, contribution);
   sweep_.accumulate(value, std::move(contribution));
   if (sweep_.debug_) [[unlikely]] {
     detail::check_gradient(sweep_.tape_, *record_, i, {sweep_.slots_, sweep_.values_}, sweep_.seeds_);

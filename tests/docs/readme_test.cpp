@@ -91,7 +91,7 @@ TEST_CASE("docs/readme: an op of one's own and its gradient check") {
   const Tensor w = rng.normal({4, 2}, float64);
   const Report report =
       gradcheck([](const Tensor& x, const Tensor& w) { return sum(gauss(matmul(x, w))); }, {x, w});
-  std::printf("%.*s\n", static_cast<int>(report.text().size()), report.text().data());
+  print(report);
   CHECK(report.ok());
   CHECK(report.entries().size() == 20);
   const double at_one = std::exp(-1.0);

@@ -54,10 +54,6 @@ Tensor flatten(std::span<const Tensor> tensors);
 std::vector<Tensor> gradients_of(Tape& tape, const OpFunction& f, std::span<const Tensor> x, uint64_t seed,
                                  bool differentiable);
 
-// The same, flattened and joined, as an op of its own whose VJP is a sweep through a differentiable sweep:
-// what a second-order gradcheck runs on.
-Tensor gradient_function(const OpFunction& f, std::span<const Tensor> x, uint64_t seed);
-
 // The op's samples in one dtype.
 Samples samples_of(const Op& op, DType dtype = float64);
 
