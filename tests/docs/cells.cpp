@@ -64,6 +64,7 @@ class Fields final : public OptionVisitor {
 };
 
 std::vector<std::pair<std::string, std::string>> fields_of(OptionsRef options) {
+  if (options.type == nullptr) return {};
   const OptionsBox copy(options);  // visitors may write
   Fields fields;
   options.type->visit(const_cast<void*>(copy.ref().data), fields);

@@ -28,6 +28,13 @@ Tensor chunk_of(const std::vector<T>& x, int64_t at, int64_t count) {
   return from_span(std::span(x).subspan(static_cast<size_t>(at), static_cast<size_t>(count)), {count});
 }
 
+template <class T>
+std::vector<Tensor> operands_of(const Subject& subject, const Points<T>& points, int64_t at, int64_t count) {
+  std::vector<Tensor> x(static_cast<size_t>(subject.operands));
+  for (size_t k = 0; k < x.size(); ++k) x[k] = chunk_of(points.x[k], at, count);
+  return x;
+}
+
 int64_t chunks_of(int64_t count) { return (count + kChunk - 1) / kChunk; }
 
 // 2^(23 − e) for size = m·2^e, 1 ≤ m < 2: one over the unit in the last place of float there. Written
@@ -78,6 +85,7 @@ int64_t suspects(const float* y, const double* want, int64_t count, double limit
 // One chunk of operands of the op with its float64 kernel as the reference.
 void compare(const Subject& subject, const std::vector<Tensor>& x, int64_t first, Worst<float>& worst) {
   std::vector<Tensor> wide;
+  wide.reserve(x.size());
   for (const Tensor& t : x) wide.push_back(cast(t, float64));
   const Tensor y = run(*subject.op, x, subject.options.ref())[0];
   const Tensor want = run(*subject.op, wide, subject.options.ref())[0];
@@ -126,8 +134,7 @@ std::vector<T> evaluate(const Subject& subject, const Points<T>& points) {
   std::vector<T> y(points.size());
   for (int64_t at = 0; at < size; at += kChunk) {
     const int64_t count = std::min(kChunk, size - at);
-    std::vector<Tensor> x;
-    for (int k = 0; k < subject.operands; ++k) x.push_back(chunk_of(points.x[k], at, count));
+    const std::vector<Tensor> x = operands_of(subject, points, at, count);
     const Tensor part = run(*subject.op, x, subject.options.ref())[0];
     std::copy_n(part.data<T>().data(), count, y.data() + at);
   }
@@ -178,11 +185,9 @@ Worst<float> against_float64(const Subject& subject, const Points<float>& points
   const auto size = static_cast<int64_t>(points.size());
   std::vector<Worst<float>> worst(static_cast<size_t>(subject.threads));
   auto body = [&](int thread, int64_t chunk) {
-    std::vector<Tensor> x;
-    for (int k = 0; k < subject.operands; ++k) {
-      x.push_back(chunk_of(points.x[k], chunk * kChunk, std::min(kChunk, size - chunk * kChunk)));
-    }
-    compare(subject, x, chunk * kChunk, worst[static_cast<size_t>(thread)]);
+    const int64_t at = chunk * kChunk;
+    const std::vector<Tensor> x = operands_of(subject, points, at, std::min(kChunk, size - at));
+    compare(subject, x, at, worst[static_cast<size_t>(thread)]);
   };
   parallel(subject.threads, chunks_of(size), body,
            [&](double fraction) { subject.progress->show(subject.title, fraction); });

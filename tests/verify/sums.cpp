@@ -148,6 +148,7 @@ void sums(UlpRow& row, Rows& rows, const Tensor& x, bool mean) {
 template <class T>
 std::vector<Tensor> draw_all(const Data& data, const std::vector<int64_t>& sizes, uint64_t seed) {
   std::vector<Tensor> drawn;
+  drawn.reserve(sizes.size());
   for (const int64_t n : sizes) drawn.push_back(draw<T>(data, n, seed));
   return drawn;
 }
