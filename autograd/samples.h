@@ -32,11 +32,11 @@ struct ErrorSample {
 // the table in autograd/README.md. NaN equals NaN, and −0 is told from 0.
 struct Convention {
   std::string_view what;  // in words, as the table shows it: "a tie gives each side half"
-  std::vector<Tensor> inputs;
-  OptionsBox options;
-  Tensor value;                   // the first output
-  std::vector<Tensor> gradients;  // of Σ cotangent·value by each operand; undefined or missing: none
-  Tensor cotangent;               // undefined: ones
+  std::vector<Tensor> inputs = {};
+  OptionsBox options = {};
+  Tensor value = {};                   // the first output
+  std::vector<Tensor> gradients = {};  // of Σ cotangent·value by each operand; undefined or missing: none
+  Tensor cotangent = {};               // undefined: ones
 };
 
 // What an op's `samples` fills: inputs of one dtype (where the op takes floats) from a fixed seed. An op adds
