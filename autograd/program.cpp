@@ -26,7 +26,7 @@ struct Recording {
 
 class ProgramState {
  public:
-  ProgramState(TensorFunction function, bool gradients, ProgramOptions options)
+  ProgramState(CapturedFunction function, bool gradients, ProgramOptions options)
       : function_(std::move(function)), gradients_(gradients), options_(options) {}
 
   // A recording that is replayed for inputs of one set of shapes and dtypes.
@@ -158,7 +158,7 @@ class ProgramState {
     return result;
   }
 
-  TensorFunction function_;
+  CapturedFunction function_;
   bool gradients_;
   ProgramOptions options_;
   std::vector<std::unique_ptr<Variant>> variants_;
@@ -168,7 +168,7 @@ class ProgramState {
 
 }  // namespace detail
 
-Program::Program(detail::TensorFunction function, bool gradients, ProgramOptions options)
+Program::Program(detail::CapturedFunction function, bool gradients, ProgramOptions options)
     : state_(std::make_shared<detail::ProgramState>(std::move(function), gradients, options)) {}
 
 ProgramResult Program::run(std::span<const Tensor> inputs) { return state_->run(inputs); }

@@ -18,21 +18,21 @@ namespace detail {
 class ProgramState;
 
 // A function of tensors, its type forgotten.
-struct TensorFunction {
+struct CapturedFunction {
   std::shared_ptr<const void> function;
   Tensor (*call)(const void* function, const Tensor* inputs);
   size_t inputs = 0;
 };
 
 template <class F, size_t... K>
-Tensor call_with(const F& f, const Tensor* inputs, std::index_sequence<K...>) {
+Tensor call_captured(const F& f, const Tensor* inputs, std::index_sequence<K...>) {
   return f(inputs[K]...);
 }
 template <size_t N, class F>
-TensorFunction tensor_function(F f) {
+CapturedFunction captured_function(F f) {
   return {std::make_shared<const F>(std::move(f)),
           [](const void* function, const Tensor* inputs) -> Tensor {
-            return call_with(*static_cast<const F*>(function), inputs, std::make_index_sequence<N>{});
+            return call_captured(*static_cast<const F*>(function), inputs, std::make_index_sequence<N>{});
           },
           N};
 }
@@ -61,7 +61,7 @@ struct ProgramResult {
 // exception leaves everything as it was. A Program serves one thread at a time; copies share the recording.
 class TAPEGRAD_API Program {
  public:
-  Program(detail::TensorFunction function, bool gradients, ProgramOptions options);
+  Program(detail::CapturedFunction function, bool gradients, ProgramOptions options);
 
   template <class... X>
   ProgramResult operator()(const X&... inputs) {
@@ -92,7 +92,7 @@ class TAPEGRAD_API Program {
 // Throws GraphError when f reads elements of what it computes, or gives several elements or no gradient.
 template <class F, class... X>
   requires std::is_invocable_r_v<Tensor, const F&, const X&...> Program capture(F f, const X&... examples) {
-    Program program(detail::tensor_function<sizeof...(X)>(std::move(f)), true, {});
+    Program program(detail::captured_function<sizeof...(X)>(std::move(f)), true, {});
     const Tensor list[] = {Tensor(examples)..., Tensor()};
     program.record(std::span<const Tensor>(list, sizeof...(X)));
     return program;
@@ -109,7 +109,7 @@ template <class F, class... X>
 template <class F, class... X>
   requires std::is_invocable_r_v<Tensor, const F&, const X&...> Program capture_step(F f,
                                                                                      const X&... examples) {
-    Program program(detail::tensor_function<sizeof...(X)>(std::move(f)), false, {});
+    Program program(detail::captured_function<sizeof...(X)>(std::move(f)), false, {});
     const Tensor list[] = {Tensor(examples)..., Tensor()};
     program.record(std::span<const Tensor>(list, sizeof...(X)));
     return program;

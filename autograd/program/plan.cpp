@@ -5,8 +5,6 @@
 #include <map>
 #include <queue>
 
-#include "autograd/pointwise.h"
-
 namespace tapegrad::detail {
 namespace {
 
@@ -21,8 +19,10 @@ bool is_expand_of_one(const Trace& trace, const TraceCall& call) {
 }  // namespace
 
 bool is_groupable(const Plan& plan, const TraceCall& call) {
-  if (call.op->forward != &pointwise_forward) return false;
   const auto& values = plan.trace->values();
+  const Op& op = *call.op;
+  const DType dtype = values[call.inputs[static_cast<size_t>(op.first_value)]].dtype;
+  if (op.pointwise[static_cast<int>(dtype)] == nullptr) return false;
   const int64_t count = count_of(values[call.outputs[0]]);
   for (const uint32_t v : call.inputs) {
     const int64_t of = count_of(values[plan.splats[v]]);
@@ -45,11 +45,6 @@ std::vector<bool> needed_calls(Plan& plan) {
   // Pointwise ops read a repeated element where it is.
   for (const TraceCall& call : calls) {
     if (is_expand_of_one(trace, call)) plan.splats[call.outputs[0]] = plan.splats[call.inputs[0]];
-  }
-  for (const TraceCall& call : calls) {
-    const bool folds =
-        std::all_of(call.inputs.begin(), call.inputs.end(), [&](uint32_t v) { return bool(plan.folded[v]); });
-    for (const uint32_t v : call.outputs) plan.folded[v] = folds;
   }
   std::vector<bool> wanted(values.size());
   for (const uint32_t v : plan.results) wanted[v] = true;

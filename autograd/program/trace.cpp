@@ -64,6 +64,7 @@ uint32_t Trace::tensor(const Body* body) {
   Tensor held = Tensor::share(const_cast<Body*>(body));
   const uint32_t id = add({.kind = TraceValue::Kind::constant,
                            .dtype = body->dtype,
+                           .varies = false,
                            .shape = body->shape(),
                            .held = std::move(held)});
   of_body_[body] = id;
@@ -88,6 +89,7 @@ uint32_t Trace::operand(const Arg& arg, const Body* body) {
   if (!arg.is_literal()) return tensor(body);
   return add({.kind = TraceValue::Kind::number,
               .dtype = body->dtype,
+              .varies = arg.live() != nullptr,
               .integer = arg.kind() == Arg::Kind::integer,
               .number = arg.real(),
               .live = arg.live()});
@@ -112,7 +114,9 @@ void Trace::record(const Op& op, OptionsRef options, const SourceLine& where, st
     TraceValue value{
         .dtype = body->dtype, .index = number, .shape = body->shape(), .held = Tensor::share(body)};
     value.root = static_cast<uint32_t>(values_.size());
+    value.varies = false;
     for (const uint32_t i : call.inputs) {
+      value.varies = value.varies || values_[i].varies;
       const Tensor& held = values_[i].held;
       if (body->owner != nullptr && held.defined() && held.handle()->data == body->data) {
         value.root = values_[i].root;
@@ -165,7 +169,7 @@ uint32_t Trace::value_of(const Tensor& x) { return tensor(x.handle()); }
 
 void Trace::check_readable(const Body* body) const {
   const auto found = of_body_.find(body);
-  if (found == of_body_.end() || values_[found->second].kind == TraceValue::Kind::constant) return;
+  if (found == of_body_.end() || !values_[found->second].varies) return;
   raise<GraphError>(
       "[capture] the elements of {} were read while a program was recorded; what is done with them would be "
       "the same in every later run",

@@ -21,12 +21,13 @@ struct TraceValue {
 
   Kind kind = Kind::produced;
   DType dtype = DType::float32;
+  bool varies = true;    // may differ from run to run
   bool integer = false;  // a number that was written as one
   uint32_t root = 0;     // the value whose memory this one shares; itself where it has its own
   uint32_t index = 0;    // which input, or the call that produced it
-  Shape shape;
-  Tensor held;                   // as it was in this run; of a constant, for good
-  CellRef cell;                  // of a cell: what it held when the run began
+  Shape shape = {};
+  Tensor held = {};              // as it was in this run; of a constant, for good
+  CellRef cell = {};             // of a cell: what it held when the run began
   double number = 0;             // of a number, by the time it was used
   const double* live = nullptr;  // where a number that changes from run to run is read
 };
