@@ -39,8 +39,7 @@ std::vector<bool> needed_calls(Plan& plan) {
   plan.folded.resize(values.size());
   for (uint32_t v = 0; v < values.size(); ++v) {
     plan.splats[v] = v;
-    plan.folded[v] =
-        values[v].kind == Kind::constant || (values[v].kind == Kind::number && values[v].live == nullptr);
+    plan.folded[v] = !values[v].varies;
   }
   // Pointwise ops read a repeated element where it is.
   for (const TraceCall& call : calls) {
