@@ -87,12 +87,21 @@ void schedule(Plan& plan, const std::vector<bool>& needed) {
     missing[c] = static_cast<uint32_t>(before.size());
     for (const uint32_t b : before) readers[b].push_back(c);
   }
+  // What only a cell waits for comes last, so that it can be written in place when nothing can fail any more.
+  std::vector<bool> late(calls.size());
+  for (const TraceWrite& write : trace.writes()) {
+    const TraceValue& value = values[write.value];
+    if (value.kind != Kind::produced || value.root != write.value) continue;
+    late[value.index] = key[value.index] != 0 && readers[value.index].empty();
+  }
   // The calls that could run next, by the groups they fit; within each in the order of the trace.
   using Ready = std::priority_queue<uint32_t, std::vector<uint32_t>, std::greater<>>;
-  std::map<int64_t, Ready> ready;
+  std::map<int64_t, Ready> ready, ready_late;
+  auto add = [&](uint32_t c) { (late[c] ? ready_late : ready)[key[c]].push(c); };
   for (uint32_t c = 0; c < calls.size(); ++c) {
-    if (runs(c) && missing[c] == 0) ready[key[c]].push(c);
+    if (runs(c) && missing[c] == 0) add(c);
   }
+  bool ending = false;
   for (;;) {
     Step* open = plan.steps.empty() ? nullptr : &plan.steps.back();
     const int64_t going_on =
@@ -106,13 +115,18 @@ void schedule(Plan& plan, const std::vector<bool>& needed) {
         if (next == ready.end() || at->second.top() < next->second.top()) next = at;
       }
     }
-    if (next == ready.end()) break;
+    if (next == ready.end()) {
+      if (ending) break;
+      ending = true;
+      ready.swap(ready_late);
+      continue;
+    }
     const uint32_t c = next->second.top();
     next->second.pop();
     if (going_on == 0 || key[c] != going_on) plan.steps.push_back({{}, key[c] != 0, key[c]});
     plan.steps.back().calls.push_back(c);
     for (const uint32_t reader : readers[c]) {
-      if (--missing[reader] == 0) ready[key[reader]].push(reader);
+      if (--missing[reader] == 0) add(reader);
     }
   }
 }

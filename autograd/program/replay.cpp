@@ -31,8 +31,12 @@ Replay::Replay(const Trace& trace, Plan plan) : trace_(trace), plan_(std::move(p
   constants_.resize(trace_.values().size());
   if (plan_.arena_bytes > 0) arena_ = static_cast<char*>(pool_allocate(plan_.arena_bytes));
   result_bodies_.resize(plan_.roots.size());
-  update_bodies_.resize(plan_.updates.size());
-  cell_data_.resize(plan_.cells.size());
+  fresh_bodies_.resize(plan_.updates.size());
+  results_.resize(plan_.roots.size());
+  updates_.resize(plan_.updates.size());
+  cells_.resize(plan_.cells.size());
+  for (const TraceValue& value : trace_.values())
+    inputs_.resize(inputs_.size() + (value.kind == Kind::input));
   for (const Step& step : plan_.steps) {
     if (step.group) {
       add_group(step);
@@ -67,10 +71,10 @@ void* Replay::fixed_pointer(uint32_t root) {
 void Replay::point(uint32_t root, void** at) {
   const Place& place = plan_.places[root];
   switch (place.home) {
-    case Home::input: input_patches_.push_back({place.index, at}); break;
-    case Home::cell: cell_patches_.push_back({place.index, at}); break;
-    case Home::result: result_patches_.push_back({place.index, at}); break;
-    case Home::update: update_patches_.push_back({place.index, at}); break;
+    case Home::input: inputs_[place.index].pointers.push_back(at); break;
+    case Home::cell: cells_[place.index].pointers.push_back(at); break;
+    case Home::result: results_[place.index].pointers.push_back(at); break;
+    case Home::update: updates_[place.index].pointers.push_back(at); break;
     default: *at = fixed_pointer(root); break;
   }
 }
@@ -199,7 +203,7 @@ void Replay::run(std::span<const Tensor> inputs, std::span<Tensor> results) {
     ~Restore() {
       t_state.tape = tape;
       for (Body*& body : replay.result_bodies_) release(std::exchange(body, nullptr));
-      for (Body*& body : replay.update_bodies_) release(std::exchange(body, nullptr));
+      for (Body*& body : replay.fresh_bodies_) release(std::exchange(body, nullptr));
     }
   } restore{*this, tape};
   for (const HostWork& work : trace_.host_work()) work.prepare(work.state.get());
@@ -213,23 +217,22 @@ void Replay::run(std::span<const Tensor> inputs, std::span<Tensor> results) {
   };
   for (const uint32_t v : plan_.results) hold(v);
   for (const uint32_t w : plan_.copies) hold(trace_.writes()[w].value);
-  for (const Patch& patch : input_patches_) *patch.at = inputs[patch.index].handle()->data;
-  for (size_t c = 0; c < cell_data_.size(); ++c) {
-    cell_data_[c] = plan_.cells[c].handle()->value.handle()->data;
+  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].move_to(inputs[i].handle()->data);
+  for (size_t c = 0; c < cells_.size(); ++c) {
+    cells_[c].move_to(plan_.cells[c].handle()->value.handle()->data);
   }
-  for (const Patch& patch : cell_patches_) *patch.at = cell_data_[patch.index];
-  for (size_t r = 0; r < result_bodies_.size(); ++r) {
+  for (size_t r = 0; r < results_.size(); ++r) {
     const TraceValue& value = trace_.values()[plan_.roots[r]];
     result_bodies_[r] = make_body(value.dtype, {value.shape.begin(), value.shape.end()}, count_of(value));
+    results_[r].move_to(result_bodies_[r]->data);
   }
-  for (const Patch& patch : result_patches_) *patch.at = result_bodies_[patch.index]->data;
-  for (size_t u = 0; u < update_bodies_.size(); ++u) {
-    Body* held = trace_.writes()[plan_.updates[u]].cell.handle()->value.handle();
-    const bool alone = __atomic_load_n(&held->references, __ATOMIC_ACQUIRE) == 1 && held->owner == nullptr;
-    update_bodies_[u] =
-        alone ? retain(held) : make_body(held->dtype, {held->dims(), held->rank}, held->numel);
+  for (size_t u = 0; u < updates_.size(); ++u) {
+    Body* to = trace_.writes()[plan_.updates[u]].cell.handle()->value.handle();
+    if (__atomic_load_n(&to->references, __ATOMIC_ACQUIRE) != 1 || to->owner != nullptr) {
+      to = fresh_bodies_[u] = make_body(to->dtype, {to->dims(), to->rank}, to->numel);
+    }
+    updates_[u].move_to(to->data);
   }
-  for (const Patch& patch : update_patches_) *patch.at = update_bodies_[patch.index]->data;
 
   for (size_t s = 0; s < parts_.size(); ++s) {
     if (parts_[s].group != nullptr) parts_[s].group->run();
@@ -254,7 +257,7 @@ void Replay::write_cells(std::span<const Tensor> inputs, std::span<Body* const> 
     const void* from = nullptr;
     switch (place.home) {
       case Home::input: from = inputs[place.index].handle()->data; break;
-      case Home::cell: from = cell_data_[place.index]; break;
+      case Home::cell: from = cells_[place.index].data; break;
       case Home::result: from = results[place.index]->data; break;
       default: from = fixed_pointer(value.root); break;
     }
@@ -269,7 +272,7 @@ void Replay::write_cells(std::span<const Tensor> inputs, std::span<Body* const> 
   }
   for (size_t u = 0; u < plan_.updates.size(); ++u) {
     Cell& cell = *trace_.writes()[plan_.updates[u]].cell.handle();
-    if (cell.value.handle() != update_bodies_[u]) cell.value = Tensor::share(update_bodies_[u]);
+    if (fresh_bodies_[u] != nullptr) cell.value = Tensor::adopt(std::exchange(fresh_bodies_[u], nullptr));
     ++cell.version;
   }
 }

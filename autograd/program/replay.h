@@ -61,9 +61,16 @@ class Replay {
   void run(std::span<const Tensor> inputs, std::span<Tensor> results);
 
  private:
-  struct Patch {
-    uint32_t index;
-    void** at;
+  // A value that may lie elsewhere in the next run, and the pointers that follow it.
+  struct Source {
+    void* data = nullptr;
+    std::vector<void**> pointers;
+
+    void move_to(void* to) {
+      if (to == data) return;
+      data = to;
+      for (void** pointer : pointers) *pointer = to;
+    }
   };
   struct Number {
     const double* live;
@@ -99,10 +106,10 @@ class Replay {
   std::vector<std::unique_ptr<PlannedCall>> calls_;
   std::vector<std::unique_ptr<Group>> groups_;
   std::vector<Part> parts_;
-  std::vector<Patch> input_patches_, cell_patches_, result_patches_, update_patches_;
+  std::vector<Source> inputs_, cells_, results_, updates_;  // by Place::index
   // Of the run under way.
-  std::vector<Body*> result_bodies_, update_bodies_;
-  std::vector<void*> cell_data_;
+  std::vector<Body*> result_bodies_;
+  std::vector<Body*> fresh_bodies_;  // of each update, where somebody else holds what the cell held
 };
 
 }  // namespace tapegrad::detail
