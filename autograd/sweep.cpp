@@ -188,11 +188,11 @@ Arg Vjp::output(int k) const { return operand(sweep_.tape_, output_place(k), rec
 Tensor Vjp::input_tensor(int i) const {
   const uint32_t index = input_place(i);
   if (is_literal(sweep_.tape_, index)) return full({}, input(i).real(), dtype(i));
-  const Body& body = body_of(sweep_.tape_, index);
-  if (sweep_.tape_.values[index].kind != ValueKind::parameter || !sweep_.options_.differentiable) {
-    return Tensor::share(const_cast<Body*>(&body));
-  }
-  Body* leaf = detail::new_alias(const_cast<Body*>(&body), {body.dims(), body.rank});
+  const detail::Value& value = sweep_.tape_.values[index];
+  if (value.kind != ValueKind::parameter) return Tensor::share(value.body);
+  Tensor now = sweep_.tape_.leaves[value.leaf].cell.value();
+  if (!sweep_.options_.differentiable) return now;
+  Body* leaf = detail::new_alias(now.handle(), {now.handle()->dims(), now.handle()->rank});
   detail::put_on_tape(*leaf, sweep_.tape_.serial, index, true);
   return Tensor::adopt(leaf);
 }

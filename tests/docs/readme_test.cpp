@@ -71,6 +71,25 @@ TEST_CASE("docs/readme: a network learns") {
   CHECK(after < 0.1 * before);
 }
 
+TEST_CASE("docs/readme: a step recorded once") {
+  Rng rng(42);
+  nn::FeedForward net({2, 8, 1}, {nn::tanh, nn::identity}, rng);
+  optim::SGD sgd(parameters(net), {.learning_rate = 0.1, .momentum = 0.9});
+  const Tensor x = rng.uniform({64, 2}, -1, 1);
+  const Tensor y = sum(x * x, Dims{1}, true);
+  Program train = capture_step(
+      [&](const Tensor& x, const Tensor& y) {
+        Tape tape;
+        const Tensor loss = mse_loss(net(x), y);
+        sgd.step(tape.gradient(loss));
+        return loss;
+      },
+      x, y);
+  for (int step = 0; step < 1000; ++step) train(x, y);
+  CHECK(sgd.t() == 1000);
+  CHECK(mse_loss(net(x), y).item() < 0.01);
+}
+
 TEST_CASE("docs/readme: a layer of one's own") {
   const Scale scale(3);
   const ParameterList list = parameters(scale);
