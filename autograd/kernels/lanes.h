@@ -92,7 +92,7 @@ enum class Lane : uint8_t {
   clamp_backward,       // (g, x, min, max): g where min ≤ x ≤ max, else 0
 
   // lanes_trigonometric.cpp; errors in float and double: sin and cos at most 0.51 and 1, asin and acos 0.51
-  // and 1.5, tan, atan and atan2 0.51 and 2, hypot 1.5, the derivatives at g = 1 3
+  // and 1.5, tan, atan and atan2 0.51 and 2, hypot 1.5, their derivatives at g = 1 3
   sin,  // of any finite x, NaN of ±inf; so cos and tan
   cos,
   tan,
@@ -104,6 +104,8 @@ enum class Lane : uint8_t {
   atan_backward,  // (g, x): g / (1 + x²)
   atan2_backward_a,  // (g, y, x): g·x / (x² + y²); 0 at (0, 0) and at infinity, so the next
   atan2_backward_b,  // (g, y, x): −g·y / (x² + y²)
+  hypot_backward_a,  // (g, a, b, y): g·a / y; 0 at (0, 0), so the next
+  hypot_backward_b,  // (g, a, b, y): g·b / y
 
   // lanes_exponential.cpp
   exp2,  // 2^x, exact at integers

@@ -126,6 +126,22 @@ struct Formula<Lane::atan2_backward_b> {
   }
 };
 
+template <>
+struct Formula<Lane::hypot_backward_a> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V, V y) {
+    return pole_mul(d, g, IfThenZeroElse(Eq(y, Zero(d)), Div(a, y)));
+  }
+};
+
+template <>
+struct Formula<Lane::hypot_backward_b> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V a, V b, V y) {
+    return Formula<Lane::hypot_backward_a>::f(d, g, b, a, y);
+  }
+};
+
 }  // namespace tapegrad::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -93,7 +93,7 @@ struct Atan2 : LaneOp<Atan2, formula::Atan2, Lane::atan2, Lane::atan2_backward_a
                       .gradients = {s.values({0, 0, 0, 0}), s.values({-0.0, -0.0, -0.0, -0.0})}});
   }
 };
-struct Hypot : LaneOp<Hypot, formula::Hypot, Lane::hypot, kByFormula, kByFormula> {
+struct Hypot : LaneOp<Hypot, formula::Hypot, Lane::hypot, Lane::hypot_backward_a, Lane::hypot_backward_b> {
   static constexpr std::string_view doc =
       "y = √(a² + b²), inf if either is infinite; gradient 0 at (0, 0), NaN of an infinite operand";
   static constexpr Ulp ulp = {1.5, 1.5};

@@ -145,6 +145,14 @@ TEST_CASE_TEMPLATE("kernels/lanes_trigonometric: inverse functions at special va
             {L::atan2_backward_a, {zero, nan, one}, zero},
             {L::atan2_backward_a, {one, zero, tiny}, inf},
             {L::atan2_backward_a, {zero, zero, tiny}, zero}});
+  check<T>({{L::hypot_backward_a, {2, zero, zero, zero}, zero},
+            {L::hypot_backward_b, {2, zero, -zero, zero}, zero},
+            {L::hypot_backward_a, {4, 3, 0, 12}, one},
+            {L::hypot_backward_b, {4, 0, -3, 12}, -one},
+            {L::hypot_backward_b, {one, inf, 3, inf}, zero},
+            {L::hypot_backward_a, {one, inf, 3, inf}, nan},
+            {L::hypot_backward_a, {zero, inf, 3, inf}, zero},
+            {L::hypot_backward_a, {one, nan, 3, nan}, nan}});
   const T most = std::numeric_limits<T>::max();
   check<T>({{L::hypot, {zero, zero}, zero},
             {L::hypot, {-zero, -zero}, zero},
