@@ -69,7 +69,7 @@ class Invocation {
     call_.into_ = into;
     call_.op_->shape(call_);
     if (call_.op_->forward != nullptr) call_.op_->forward(call_);
-    if (tracked_ && call_.op_->flags.non_differentiable == nullptr) {
+    if (tracked_ && call_.outputs_ > 0 && detail::is_recorded(*call_.op_, *call_.out_[0])) {
       detail::record(*t_state.tape, *call_.op_, call_.options_, call_.where_,
                      {call_.args_, static_cast<size_t>(call_.inputs_)},
                      {call_.out_, static_cast<size_t>(call_.outputs_)});

@@ -2,6 +2,7 @@
 
 // Everything of the engine: tensors, ops, tapes, gradients, own ops and the gradient check.
 
+#include "autograd/advise.h"
 #include "autograd/apply.h"
 #include "autograd/dtype.h"
 #include "autograd/error.h"

@@ -75,12 +75,21 @@ inline bool same_dims(const Body& a, const Body& b) {
 
 inline constexpr size_t kMaxOperands = 6;  // of a pointwise kernel, numbers among the options included
 
-// Writes a number as an element.
+// The integer nearest to x, as far as int64 reaches.
+inline int64_t saturated(double x) {
+  if (x >= 0x1p63) return INT64_MAX;
+  return x < -0x1p63 ? INT64_MIN : static_cast<int64_t>(x);
+}
+
+// Writes a number as an element; beside integers, a real one is whole or infinite.
 inline void put_number(DType dtype, const Arg& number, void* to) {
   switch (dtype) {
     case DType::float32: *static_cast<float*>(to) = static_cast<float>(number.real()); break;
     case DType::float64: *static_cast<double*>(to) = number.real(); break;
-    default: *static_cast<int64_t*>(to) = number.integer(); break;
+    default:
+      *static_cast<int64_t*>(to) =
+          number.kind() == Arg::Kind::integer ? number.integer() : saturated(number.real());
+      break;
   }
 }
 

@@ -51,6 +51,8 @@ struct Op {
   std::span<const std::string_view> operands;  // their names, as errors and docs show them
   int min_inputs;
   int max_inputs;  // -1: any number
+  // A bit for each floating operand that no gradient reaches: a constant by its contract, or not read.
+  uint32_t constant_operands;
   const OptionsType* options;
   Flags flags;
   Ulp ulp;  // of a pointwise op
@@ -66,9 +68,10 @@ struct Op {
   int first_value;  // the first operand that has the common dtype (`where` starts with a condition)
   bool boolean_result;
   int plain_operands;  // how many operands, if all have the common dtype and none may be left out; else 0
-  // The kernel reads `numbers` more operands, repeated: what number_options writes to `to`.
+  // The kernel reads `numbers` more operands, repeated: what number_options writes to `to`. It returns false
+  // for options that the shape rule has to refuse.
   int numbers;
-  void (*number_options)(const void* options, double* to);
+  bool (*number_options)(const void* options, double* to);
 
   // For a backward op (g, x…, y): the pointwise op whose output y is, so y is no free variable of its own.
   const Op* primal;

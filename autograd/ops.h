@@ -46,6 +46,15 @@ inline Tensor operator<=(const Arg& a, const Arg& b) { return le(a, b); }
 inline Tensor operator>(const Arg& a, const Arg& b) { return gt(a, b); }
 inline Tensor operator>=(const Arg& a, const Arg& b) { return ge(a, b); }
 
+// ---- yes or no, giving bool: of any dtype, and of bool ----
+TAPEGRAD_API Tensor isnan(const Arg& x);
+TAPEGRAD_API Tensor isinf(const Arg& x);
+TAPEGRAD_API Tensor isfinite(const Arg& x);
+TAPEGRAD_API Tensor logical_not(const Arg& x);
+TAPEGRAD_API Tensor logical_and(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor logical_or(const Arg& a, const Arg& b);
+TAPEGRAD_API Tensor logical_xor(const Arg& a, const Arg& b);
+
 // condition (bool) ? a : b, element by element. The side not chosen has no influence, not even a NaN.
 TAPEGRAD_API Tensor where(const Arg& condition, const Arg& a, const Arg& b);
 // a·b + c, rounded twice.
@@ -63,6 +72,21 @@ TAPEGRAD_API Tensor tanh(const Arg& x);
 TAPEGRAD_API Tensor sigmoid(const Arg& x);
 TAPEGRAD_API Tensor relu(const Arg& x);  // gradient 0 at 0
 inline Tensor operator-(const Arg& x) { return neg(x); }
+TAPEGRAD_API Tensor leaky_relu(const Arg& x, double negative_slope = 0.01);
+TAPEGRAD_API Tensor elu(const Arg& x, double alpha = 1);
+TAPEGRAD_API Tensor selu(const Arg& x);
+TAPEGRAD_API Tensor softplus(const Arg& x, double beta = 1, double threshold = 20);
+TAPEGRAD_API Tensor silu(const Arg& x);
+TAPEGRAD_API Tensor mish(const Arg& x);
+TAPEGRAD_API Tensor hardtanh(const Arg& x, double min_val = -1, double max_val = 1);  // at both gradient 0
+inline Tensor relu6(const Arg& x) { return hardtanh(x, 0, 6); }
+// At a bound the gradient passes. One of them may be absent; also of int64, with whole bounds.
+TAPEGRAD_API Tensor clamp(const Arg& x, std::optional<double> min = {}, std::optional<double> max = {});
+// Gradient 0; int64 stays as it is.
+TAPEGRAD_API Tensor floor(const Arg& x);
+TAPEGRAD_API Tensor ceil(const Arg& x);
+TAPEGRAD_API Tensor round(const Arg& x);  // of two equally near the even one
+TAPEGRAD_API Tensor trunc(const Arg& x);
 // The elements as another dtype. Throws ArgumentError where a float does not fit an integer.
 TAPEGRAD_API Tensor cast(const Arg& x, DType dtype);
 
@@ -174,10 +198,56 @@ TAPEGRAD_API Tensor embedding(const Arg& index, const Arg& weight, std::optional
 TAPEGRAD_API Tensor masked_fill(const Arg& x, const Arg& mask, double value);
 
 // ---- losses ----
+// The loss of each element or row (Reduction::none), their sum, or their mean, which is NaN of nothing. input
+// and target have one shape (nothing is broadcast), and gradients reach both. A weight is a constant: no
+// gradient reaches it.
 TAPEGRAD_API Tensor mse_loss(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean);
-// logits [classes] or [n, classes]; target class indices, int64 [] or [n].
+TAPEGRAD_API Tensor l1_loss(const Arg& input, const Arg& target,
+                            Reduction reduction = Reduction::mean);  // gradient 0 at 0
+TAPEGRAD_API Tensor huber_loss(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean,
+                               double delta = 1);
+// beta = 0: l1_loss.
+TAPEGRAD_API Tensor smooth_l1_loss(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean,
+                                   double beta = 1);
+// input in [0, 1] (ArgumentError otherwise); logarithms below −100 count as −100. weight broadcasts to input.
+TAPEGRAD_API Tensor binary_cross_entropy(const Arg& input, const Arg& target,
+                                         Reduction reduction = Reduction::mean, const Arg& weight = {});
+struct BinaryLogitsOptions {
+  Tensor weight = {};                   // broadcasts to input
+  std::vector<double> pos_weight = {};  // of target 1, by the entry of the last dim, or one for all
+  Reduction reduction = Reduction::mean;
+};
+// The same of the logit of the probability, at any magnitude.
+TAPEGRAD_API Tensor binary_cross_entropy_with_logits(const Arg& input, const Arg& target,
+                                                     Reduction reduction = Reduction::mean);
+TAPEGRAD_API Tensor binary_cross_entropy_with_logits(const Arg& input, const Arg& target,
+                                                     const BinaryLogitsOptions& options);
+// input: log-probabilities; target: probabilities, or their logarithms. A target of probability 0 adds nothing.
+// PyTorch's "batchmean" is the sum divided by input.size(0).
+TAPEGRAD_API Tensor kl_div(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean,
+                           bool log_target = false);
+
+// Of classes along dim 1 (of one sample, dim 0): logits [c], [n, c] or [n, c, d…]. target: int64 class indices
+// [], [n] or [n, d…], IndexError outside [0, c); or probabilities of logits' shape and dtype. A row whose target
+// is ignore_index adds nothing. The mean divides by the weights of the rows' targets (of probabilities: by the
+// number of rows); it is NaN where all rows are ignored.
+struct CrossEntropyOptions {
+  Tensor weight = {};  // of each class [c]; a constant
+  double label_smoothing = 0;
+  int64_t ignore_index = -100;  // with class indices only
+  Reduction reduction = Reduction::mean;
+};
 TAPEGRAD_API Tensor cross_entropy(const Arg& logits, const Arg& target,
                                   Reduction reduction = Reduction::mean);
+TAPEGRAD_API Tensor cross_entropy(const Arg& logits, const Arg& target, const CrossEntropyOptions& options);
+// The same of log-probabilities and class indices.
+struct NllLossOptions {
+  Tensor weight = {};  // of each class [c]; a constant
+  int64_t ignore_index = -100;
+  Reduction reduction = Reduction::mean;
+};
+TAPEGRAD_API Tensor nll_loss(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean);
+TAPEGRAD_API Tensor nll_loss(const Arg& input, const Arg& target, const NllLossOptions& options);
 
 // ---- randomness and state ----
 // Zeroes each element with probability p and scales the rest by 1/(1−p). `state` is int64 [seed, counter];

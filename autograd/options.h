@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "autograd/dtype.h"
 #include "autograd/export.h"
@@ -76,6 +77,8 @@ class TAPEGRAD_API OptionVisitor {
   virtual void field(std::string_view name, CellRef& value) = 0;
   virtual void field(std::string_view name, Text& value) = 0;
   virtual void field(std::string_view name, Pads& value) = 0;
+  // A list of any length, owned.
+  virtual void field(std::string_view name, std::vector<double>& value) = 0;
   // An enumeration, as the index into its names.
   virtual void choice(std::string_view name, int32_t& value, std::span<const std::string_view> names) = 0;
 
@@ -139,6 +142,8 @@ class TAPEGRAD_API OptionsBox {
  public:
   OptionsBox() = default;
   OptionsBox(OptionsRef from);
+  template <OptionsRecord O>
+  OptionsBox(const O& options) : OptionsBox(OptionsRef(options)) {}
   // The default ones of a type.
   explicit OptionsBox(const OptionsType* type);
   OptionsBox(const OptionsBox& other) : OptionsBox(other.ref()) {}

@@ -72,7 +72,7 @@ struct PlainOperands {
     }
     if (op.numbers > 0) {
       double values[kMaxOperands];
-      op.number_options(options.data, values);
+      if (!op.number_options(options.data, values)) return false;
       for (int i = 0; i < op.numbers; ++i) {
         if (!take_number(N + static_cast<size_t>(i), Arg(values[i]))) return false;
       }
@@ -99,7 +99,7 @@ template <size_t N>
                                ? make_single(dtype)
                                : make_body(dtype, {x.like->dims(), x.like->rank}, x.like->numel));
   x.kernel(x.in, x.step, y.handle()->data, x.like->numel);
-  if (x.tracked && op.flags.non_differentiable == nullptr) {
+  if (x.tracked && is_recorded(op, *y.handle())) {
     Body* const output = y.handle();
     record(*tape, op, options, t_state.site.file != nullptr ? t_state.site : args[0].where(), {args, N},
            {&output, 1});

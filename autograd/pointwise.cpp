@@ -6,6 +6,7 @@
 #include "autograd/apply.h"
 #include "autograd/body.h"
 #include "autograd/kernels/parallel.h"
+#include "autograd/ops/dims.h"
 #include "autograd/raise.h"
 #include "autograd/samples.h"
 
@@ -195,7 +196,7 @@ void pointwise_shape(Call& call) {
                                    fmt::join(shape, ", "), fmt::join(call.shape(i), ", "), axis));
     }
   }
-  call.output(result, shape);
+  call.output(result, ops::checked_shape(call, shape));
 }
 
 void pointwise_forward(Call& call) {
@@ -270,7 +271,7 @@ void backward_samples(Samples& s, const Op& primal, int operands, formula::Reads
     // Alone, y stands for x; a jump of the slope would lie on values that y takes, so it is drawn freely
     // there.
     if (reads_y) inputs.push_back(!reads_x && primal.flags.kinks ? s.normal(y.shape()) : y);
-    s.add(std::move(inputs));
+    s.add(std::move(inputs), sample.options.ref());
   }
   if (s.benchmark()) return;
   std::vector<Tensor> bad(static_cast<size_t>(1 + (reads_x ? operands : 0) + (reads_y ? 1 : 0)),

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "autograd/formula.h"
+#include "autograd/formula_activation.h"
 #include "autograd/op.h"
 #include "autograd/tape.h"
 
@@ -264,6 +265,7 @@ consteval Op make_op() {
     result.min_inputs = result.max_inputs = static_cast<int>(std::size(T::operands));
     if constexpr (requires { T::min_inputs; }) result.min_inputs = T::min_inputs;
     if constexpr (requires { T::max_inputs; }) result.max_inputs = T::max_inputs;
+    if constexpr (requires { T::constant_operands; }) result.constant_operands = T::constant_operands;
     if constexpr (requires { typename T::Options; }) result.options = &options_type<typename T::Options>;
     result.shape = &T::shape;
     if constexpr (!requires { T::is_view; }) result.forward = &T::forward;
@@ -281,7 +283,7 @@ consteval Op make_op() {
     if constexpr (requires { T::numbers; }) {
       result.numbers = T::numbers;
       result.number_options = [](const void* options, double* to) {
-        T::number_options(*static_cast<const typename T::Options*>(options), to);
+        return T::number_options(*static_cast<const typename T::Options*>(options), to);
       };
     }
     if constexpr (requires { T::primal(); }) result.primal = T::primal();

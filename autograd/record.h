@@ -7,6 +7,7 @@
 
 #include "autograd/arg.h"
 #include "autograd/body.h"
+#include "autograd/debug.h"
 #include "autograd/op.h"
 #include "autograd/options.h"
 #include "autograd/tape_impl.h"
@@ -36,12 +37,21 @@ namespace tapegrad::detail {
   }
 }
 
+// Whether a call that has a tracked operand goes on the tape. Of ops without a derivative those that give
+// floats do, so that a sweep that arrives there says so instead of ending; a cell that is written ends it.
+inline bool is_recorded(const Op& op, const Body& output) {
+  return op.flags.non_differentiable == nullptr || (is_floating(output.dtype) && !op.flags.writes_state);
+}
+
 void* copy_options(TapeImpl& tape, OptionsRef options);
 
 // Appends one record. `outputs` are fresh and still unknown to every tape; the tape comes to hold them too.
+// On a debug tape it throws a NumericError instead, and nothing has changed.
 [[gnu::always_inline]] inline void record(TapeImpl& tape, const Op& op, OptionsRef options,
                                           const SourceLine& where, std::span<const Arg> args,
                                           std::span<Body* const> outputs) {
+  if (tape.debug) [[unlikely]]
+    check_outputs(tape, op, options, where, args, outputs);
   auto* inputs =
       static_cast<uint32_t*>(tape.arena.allocate(args.size() * sizeof(uint32_t), alignof(uint32_t)));
   const void* held_options = options.type != nullptr ? copy_options(tape, options) : nullptr;

@@ -6,6 +6,7 @@
 
 #include "autograd/apply.h"
 #include "autograd/body.h"
+#include "autograd/debug.h"
 #include "autograd/ops.h"
 #include "autograd/raise.h"
 #include "autograd/text.h"
@@ -16,50 +17,66 @@ using detail::Body;
 using detail::t_state;
 using detail::TapeImpl;
 
-Sweep::Sweep(TapeImpl& tape, GradientOptions options, bool consume)
-    : tape_(tape), options_(options), consume_(consume), saved_current_(t_state.tape) {
+Sweep::Sweep(TapeImpl& tape, GradientOptions options, bool consume, SourceLine where)
+    : tape_(tape),
+      options_(options),
+      consume_(consume),
+      debug_(tape.debug),
+      where_(t_state.site.file != nullptr ? t_state.site : where),
+      saved_current_(t_state.tape) {
   if (tape_.freed)
-    raise<GraphError>("[gradient] records freed: tape {} gave them up in an earlier sweep", tape_.serial);
+    raise<GraphError>("[gradient] records freed: tape {} gave them up in an earlier sweep{}", tape_.serial,
+                      location(where_));
+  if (consume_ && tape_.sweeps > 0)
+    raise<GraphError>("[gradient] a sweep of tape {} is running, whose records this one would free{}",
+                      tape_.serial, location(where_));
   records_ = tape_.records.size();
   values_ = tape_.values.size();
   slots_ = static_cast<Tensor*>(detail::pool_allocate(values_ * sizeof(Tensor)));
   std::uninitialized_value_construct_n(slots_, values_);
   t_state.tape = options_.differentiable ? &tape_ : nullptr;
+  tape_.debug = false;
+  ++tape_.sweeps;
 }
 
 Sweep::~Sweep() {
   t_state.tape = saved_current_;
+  tape_.debug = debug_;
+  --tape_.sweeps;
   std::destroy_n(slots_, values_);
   detail::pool_free(slots_, values_ * sizeof(Tensor));
 }
 
 void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
-  if (!y.defined()) raise<ArgumentError>("[gradient] an undefined tensor given");
+  if (!y.defined()) raise<ArgumentError>("[gradient] an undefined tensor given{}", location(where_));
   const Body& body = *y.handle();
   if (body.tape != tape_.serial || !tape_.values[body.value].tracked) {
     if (tape_.leaves.empty() && tape_.watched.empty()) {
-      raise<GraphError>("[gradient] no leaf watched: tape {} saw no parameter and no watched tensor",
-                        tape_.serial);
+      raise<GraphError>("[gradient] no leaf watched: tape {} saw no parameter and no watched tensor{}",
+                        tape_.serial, location(where_));
     }
     raise<GraphError>(
-        "[gradient] tape {} did not record {}: it depends on no parameter or watched tensor of this tape",
-        tape_.serial, describe(body));
+        "[gradient] tape {} did not record {}: it depends on no parameter or watched tensor of this tape{}",
+        tape_.serial, describe(body), location(where_));
   }
+  if (debug_) seeds_.push_back(body.value);
   if (!cotangent.defined()) {
     if (body.numel != 1) {
-      raise<GraphError>("[gradient] expected one element or a cotangent, given {}", describe(body));
+      raise<GraphError>("[gradient] expected one element or a cotangent, given {}{}", describe(body),
+                        location(where_));
     }
     accumulate(body.value, ones(y.shape(), y.dtype()));
     return;
   }
   if (cotangent.dtype() != body.dtype) {
-    raise<DTypeError>("[gradient] cotangent is {}, expected {} like the output; use cast",
-                      describe(*cotangent.handle()), describe(body));
+    raise<DTypeError>("[gradient] cotangent is {}, expected {} like the output; use cast{}",
+                      describe(*cotangent.handle()), describe(body), location(where_));
   }
   if (!(cotangent.shape() == body.shape())) {
-    raise<ShapeError>("[gradient] cotangent is {}, expected {} like the output",
-                      describe(*cotangent.handle()), describe(body));
+    raise<ShapeError>("[gradient] cotangent is {}, expected {} like the output{}",
+                      describe(*cotangent.handle()), describe(body), location(where_));
   }
+  if (debug_) detail::check_cotangent(*cotangent.handle(), where_);
   accumulate(body.value, Tensor(cotangent));
 }
 
@@ -73,8 +90,8 @@ bool Sweep::reached(const Record& record) const {
 void Sweep::check_versions() const {
   for (const detail::Leaf& leaf : tape_.leaves) {
     if (leaf.cell.version() == leaf.version) continue;
-    raise<GraphError>("[gradient] parameter \"{}\" changed since it was recorded: version {} then, {} now",
-                      leaf.cell.name(), leaf.version, leaf.cell.version());
+    raise<GraphError>("[gradient] parameter \"{}\" changed since it was recorded: version {} then, {} now{}",
+                      leaf.cell.name(), leaf.version, leaf.cell.version(), location(where_));
   }
 }
 
@@ -144,16 +161,30 @@ bool is_literal(const TapeImpl& tape, uint32_t index) {
 
 }  // namespace
 
-bool Vjp::needs_far(int i) const { return sweep_.tape_.values[record_->inputs[i]].tracked; }
-
-Arg Vjp::input(int i) const { return operand(sweep_.tape_, record_->inputs[i], record_->where); }
-
-Arg Vjp::output(int k) const {
-  return operand(sweep_.tape_, record_->first_output + static_cast<uint32_t>(k), record_->where);
+uint32_t Vjp::input_place(int i) const {
+  if (static_cast<unsigned>(i) >= record_->input_count) {
+    raise<GraphError>("[{}] its VJP named operand {}, but there are {}{}", op().name, i, record_->input_count,
+                      location(record_->where));
+  }
+  return record_->inputs[i];
 }
 
+uint32_t Vjp::output_place(int k) const {
+  if (static_cast<unsigned>(k) >= record_->output_count) {
+    raise<GraphError>("[{}] its VJP named output {}, but there are {}{}", op().name, k, record_->output_count,
+                      location(record_->where));
+  }
+  return record_->first_output + static_cast<uint32_t>(k);
+}
+
+bool Vjp::needs_far(int i) const { return sweep_.tape_.values[input_place(i)].tracked; }
+
+Arg Vjp::input(int i) const { return operand(sweep_.tape_, input_place(i), record_->where); }
+
+Arg Vjp::output(int k) const { return operand(sweep_.tape_, output_place(k), record_->where); }
+
 Tensor Vjp::input_tensor(int i) const {
-  const uint32_t index = record_->inputs[i];
+  const uint32_t index = input_place(i);
   if (is_literal(sweep_.tape_, index)) return full({}, input(i).real(), dtype(i));
   const Body& body = body_of(sweep_.tape_, index);
   if (sweep_.tape_.values[index].kind != ValueKind::parameter || !sweep_.options_.differentiable) {
@@ -164,32 +195,28 @@ Tensor Vjp::input_tensor(int i) const {
   return Tensor::adopt(leaf);
 }
 
-Tensor Vjp::output_tensor(int k) const {
-  return Tensor::share(sweep_.tape_.values[record_->first_output + static_cast<uint32_t>(k)].body);
-}
+Tensor Vjp::output_tensor(int k) const { return Tensor::share(sweep_.tape_.values[output_place(k)].body); }
 
 Shape Vjp::shape(int i) const {
-  const uint32_t index = record_->inputs[i];
+  const uint32_t index = input_place(i);
   return is_literal(sweep_.tape_, index) ? Shape() : body_of(sweep_.tape_, index).shape();
 }
 
 int64_t Vjp::numel(int i) const {
-  const uint32_t index = record_->inputs[i];
+  const uint32_t index = input_place(i);
   return is_literal(sweep_.tape_, index) ? 1 : body_of(sweep_.tape_, index).numel;
 }
 
 DType Vjp::dtype(int i) const {
-  const uint32_t index = record_->inputs[i];
+  const uint32_t index = input_place(i);
   if (!is_literal(sweep_.tape_, index)) return body_of(sweep_.tape_, index).dtype;
   return sweep_.tape_.values[record_->first_output].body->dtype;
 }
 
-bool Vjp::has_g(int k) const {
-  return sweep_.slots_[record_->first_output + static_cast<uint32_t>(k)].defined();
-}
+bool Vjp::has_g(int k) const { return sweep_.slots_[output_place(k)].defined(); }
 
 const Tensor& Vjp::g(int k) const {
-  const uint32_t value = record_->first_output + static_cast<uint32_t>(k);
+  const uint32_t value = output_place(k);
   Tensor& slot = sweep_.slots_[value];
   if (!slot.defined()) {
     const Body& output = *sweep_.tape_.values[value].body;
@@ -199,13 +226,16 @@ const Tensor& Vjp::g(int k) const {
 }
 
 void Vjp::add(int i, Tensor contribution) {
+  const uint32_t value = input_place(i);
   if (!needs(i)) return;
-  const uint32_t value = record_->inputs[i];
   const Body& x = body_of(sweep_.tape_, value);
   const Body* c = contribution.handle();
   if (c == nullptr || c->dtype != x.dtype || !detail::same_dims(*c, x))
     contribution = fitted(i, std::move(contribution));
   sweep_.accumulate(value, std::move(contribution));
+  if (sweep_.debug_) [[unlikely]] {
+    detail::check_gradient(sweep_.tape_, *record_, i, {sweep_.slots_, sweep_.values_}, sweep_.seeds_);
+  }
 }
 
 Tensor Vjp::fitted(int i, Tensor contribution) const {
@@ -225,29 +255,33 @@ Tensor Vjp::fitted(int i, Tensor contribution) const {
 }
 
 Gradients Tape::gradient(std::span<const Tensor> ys, std::span<const Tensor> cotangents,
-                         GradientOptions options) & {
+                         GradientOptions options, const char* file, int line) & {
   if (ys.size() != cotangents.size()) {
-    raise<GraphError>("[gradient] {} outputs but {} cotangents", ys.size(), cotangents.size());
+    raise<GraphError>("[gradient] {} outputs but {} cotangents{}", ys.size(), cotangents.size(),
+                      location({file, line}));
   }
-  Sweep sweep(*impl_, options, false);
+  Sweep sweep(*impl_, options, false, {file, line});
   for (size_t i = 0; i < ys.size(); ++i) sweep.seed(ys[i], cotangents[i]);
   return sweep.run();
 }
 
-Gradients Tape::gradient(const Tensor& y, GradientOptions options) & {
-  return gradient(y, Tensor(), options);
+Gradients Tape::gradient(const Tensor& y, GradientOptions options, const char* file, int line) & {
+  return gradient(y, Tensor(), options, file, line);
 }
 
-Gradients Tape::gradient(const Tensor& y, const Tensor& cotangent, GradientOptions options) & {
-  Sweep sweep(*impl_, options, false);
+Gradients Tape::gradient(const Tensor& y, const Tensor& cotangent, GradientOptions options, const char* file,
+                         int line) & {
+  Sweep sweep(*impl_, options, false, {file, line});
   sweep.seed(y, cotangent);
   return sweep.run();
 }
 
-Gradients Tape::gradient(const Tensor& y) && { return std::move(*this).gradient(y, Tensor()); }
+Gradients Tape::gradient(const Tensor& y, const char* file, int line) && {
+  return std::move(*this).gradient(y, Tensor(), file, line);
+}
 
-Gradients Tape::gradient(const Tensor& y, const Tensor& cotangent) && {
-  Sweep sweep(*impl_, {}, true);
+Gradients Tape::gradient(const Tensor& y, const Tensor& cotangent, const char* file, int line) && {
+  Sweep sweep(*impl_, {}, true, {file, line});
   sweep.seed(y, cotangent);
   return sweep.run();
 }

@@ -14,7 +14,7 @@ namespace tapegrad {
 
 class Sweep {
  public:
-  Sweep(detail::TapeImpl& tape, GradientOptions options, bool consume);
+  Sweep(detail::TapeImpl& tape, GradientOptions options, bool consume, SourceLine where);
   ~Sweep();
   Sweep(const Sweep&) = delete;
   Sweep& operator=(const Sweep&) = delete;
@@ -42,10 +42,13 @@ class Sweep {
   detail::TapeImpl& tape_;
   GradientOptions options_;
   bool consume_;
+  const bool debug_;  // of the tape; its records are looked at by their gradients, not what a sweep records
+  const SourceLine where_;  // of the call
   detail::TapeImpl* saved_current_;
   size_t records_;  // recorded when the sweep began; a differentiable sweep appends more
   size_t values_;
-  Tensor* slots_;  // the cotangent of each value, undefined: none arrived
+  Tensor* slots_;                // the cotangent of each value, undefined: none arrived
+  std::vector<uint32_t> seeds_;  // the values it began with, where debug_
 };
 
 }  // namespace tapegrad

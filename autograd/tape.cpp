@@ -92,6 +92,17 @@ uint32_t TapeImpl::leaf(Cell* cell) {
   return index;
 }
 
+size_t TapeImpl::producer(uint32_t value) const {
+  // Outputs are numbered in record order, so the record is the last one that starts at or before the value.
+  size_t low = 0;
+  size_t high = records.size();
+  while (high - low > 1) {
+    const size_t middle = (low + high) / 2;
+    (records[middle].first_output <= value ? low : high) = middle;
+  }
+  return low;
+}
+
 void TapeImpl::clear() {
   values.for_each(&TapeImpl::release_value);
   for (auto& [options, type] : owned_options) type->destroy(options);
@@ -109,7 +120,7 @@ void TapeImpl::clear() {
 
 using detail::t_state;
 
-Tape::Tape() {
+Tape::Tape(TapeOptions options) {
   impl_ = detail::t_spare ? detail::t_spare.release() : new detail::TapeImpl;
   impl_->serial = detail::g_next_serial.fetch_add(1, std::memory_order_relaxed);
   detail::LiveTapes& live = detail::live_tapes();
@@ -117,6 +128,7 @@ Tape::Tape() {
     std::lock_guard lock(live.mutex);
     live.serials.push_back(impl_->serial);
   }
+  impl_->debug = options.debug;
   impl_->outer = t_state.tape;
   t_state.tape = impl_;
 }
@@ -143,9 +155,10 @@ Tape::~Tape() {
   }
 }
 
-Tensor Tape::watch(const Tensor& x) {
+Tensor Tape::watch(const Tensor& x, const char* file, int line) {
   if (!is_floating(x.dtype())) {
-    raise<DTypeError>("[watch] expected float32 or float64, given {}; use cast", describe(*x.handle()));
+    raise<DTypeError>("[watch] expected float32 or float64, given {}; use cast{}", describe(*x.handle()),
+                      location({file, line}));
   }
   detail::Body* body = x.handle();
   if (body->tape == impl_->serial) {
@@ -186,15 +199,7 @@ CellRef Tape::parameter(uint32_t index) const {
 }
 
 size_t Tape::producer(uint32_t value) const {
-  if (kind(value) != ValueKind::produced) return size();
-  // Outputs are numbered in record order, so the record is the last one that starts at or before the value.
-  size_t low = 0;
-  size_t high = size();
-  while (high - low > 1) {
-    const size_t middle = (low + high) / 2;
-    (impl_->records[middle].first_output <= value ? low : high) = middle;
-  }
-  return low;
+  return kind(value) == ValueKind::produced ? impl_->producer(value) : size();
 }
 
 }  // namespace tapegrad

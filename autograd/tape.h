@@ -39,36 +39,53 @@ struct GradientOptions {
   bool differentiable = false;
 };
 
+struct TapeOptions {
+  // Look at every result and every contribution to a gradient, and throw a NumericError at the first NaN or
+  // infinity that an op makes of its operands; see Tape.
+  bool debug = false;
+};
+
 // Records ops while it lives: from construction to destruction, on the thread that made it. An inner tape
 // pauses the outer one. An op is recorded if one of its operands is tracked: a Parameter, a watched tensor,
 // or a result recorded on this tape. A result of a tape that has died is a constant.
+//
+// On a tape with `debug` set, an op that is to be recorded and gives a NaN, or gives an infinity though no
+// operand or option is infinite, throws a NumericError before it is recorded: with its source line, the range
+// of each operand and the ops its operands came from. A sweep throws where a rule makes such a contribution
+// to a gradient, with the range of the cotangent as well and the records from there to the output. An
+// infinity that is given, as in a mask, passes.
 class TAPEGRAD_API Tape {
  public:
-  Tape();
+  explicit Tape(TapeOptions options = {});
   ~Tape();
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
   // x as a tracked leaf of this tape; a result recorded on this tape is returned as it is, marked so that the
   // next sweep keeps its gradient. Throws DTypeError unless x is floating.
-  Tensor watch(const Tensor& x);
+  Tensor watch(const Tensor& x, const char* file = __builtin_FILE(), int line = __builtin_LINE());
 
   // The gradient of y with respect to every parameter and watched tensor that took part. y has one element,
   // or comes with a cotangent of its shape and dtype; several outputs contribute the sum of theirs. The
   // records stay: a second call gives the same bits. Called on std::move(tape), each record is freed as the
   // sweep passes it. Throws GraphError when this tape did not record y, when a parameter changed since, or
-  // when y has several elements and no cotangent.
-  Gradients gradient(const Tensor& y, GradientOptions options = {}) &;
-  Gradients gradient(const Tensor& y, const Tensor& cotangent, GradientOptions options = {}) &;
+  // when y has several elements and no cotangent. Errors name the line of the call.
+  Gradients gradient(const Tensor& y, GradientOptions options = {}, const char* file = __builtin_FILE(),
+                     int line = __builtin_LINE()) &;
+  Gradients gradient(const Tensor& y, const Tensor& cotangent, GradientOptions options = {},
+                     const char* file = __builtin_FILE(), int line = __builtin_LINE()) &;
   Gradients gradient(std::span<const Tensor> ys, std::span<const Tensor> cotangents,
-                     GradientOptions options = {}) &;
+                     GradientOptions options = {}, const char* file = __builtin_FILE(),
+                     int line = __builtin_LINE()) &;
   Gradients gradient(std::initializer_list<Tensor> ys, std::initializer_list<Tensor> cotangents,
-                     GradientOptions options = {}) & {
+                     GradientOptions options = {}, const char* file = __builtin_FILE(),
+                     int line = __builtin_LINE()) & {
     return gradient(std::span(ys.begin(), ys.size()), std::span(cotangents.begin(), cotangents.size()),
-                    options);
+                    options, file, line);
   }
-  Gradients gradient(const Tensor& y) &&;
-  Gradients gradient(const Tensor& y, const Tensor& cotangent) &&;
+  Gradients gradient(const Tensor& y, const char* file = __builtin_FILE(), int line = __builtin_LINE()) &&;
+  Gradients gradient(const Tensor& y, const Tensor& cotangent, const char* file = __builtin_FILE(),
+                     int line = __builtin_LINE()) &&;
 
   // Process-wide unique, never reused.
   uint64_t serial() const;
@@ -94,11 +111,13 @@ class TAPEGRAD_API Tape {
 class Sweep;
 
 // What a VJP rule sees of one record: its operands and results, the cotangents that reached it, and which
-// inputs need one.
+// inputs need one. An operand or output that the record does not have is a GraphError.
 class TAPEGRAD_API Vjp {
  public:
   int inputs() const { return record_->input_count; }
-  bool needs(int i) const { return i < 31 ? (record_->tracked >> i & 1) != 0 : needs_far(i); }
+  bool needs(int i) const {
+    return static_cast<unsigned>(i) < 31 ? (record_->tracked >> i & 1) != 0 : needs_far(i);
+  }
   // Operand i, with the record's source line; tracked again when the sweep is differentiable.
   Arg input(int i) const;
   Arg output(int k = 0) const;
@@ -124,6 +143,8 @@ class TAPEGRAD_API Vjp {
   friend class Sweep;
   Vjp(Sweep& sweep, const Record& record) : sweep_(sweep), record_(&record) {}
   bool needs_far(int i) const;
+  uint32_t input_place(int i) const;
+  uint32_t output_place(int k) const;
   Tensor fitted(int i, Tensor contribution) const;
 
   Sweep& sweep_;

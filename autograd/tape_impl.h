@@ -141,6 +141,8 @@ struct TapeImpl {
   uint64_t serial = 0;
   TapeImpl* outer = nullptr;
   bool freed = false;  // the records were given up by gradient() &&
+  bool debug = false;  // what is recorded is looked at first; see debug.h
+  int sweeps = 0;      // under way: a rule may start another
   ChunkedList<Record> records;
   ChunkedList<Value> values;
   Arena arena;
@@ -164,6 +166,8 @@ struct TapeImpl {
     return value;
   }
   uint32_t leaf(Cell* cell);
+  // The record that made a value that is `produced`.
+  size_t producer(uint32_t value) const;
   static void release_value(Value& value) {
     if (value.kind == ValueKind::real_literal || value.kind == ValueKind::integer_literal) return;
     release(value.body);

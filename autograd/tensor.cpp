@@ -67,6 +67,14 @@ DType nested_dtype(const detail::Nested& values) {
   return found;
 }
 
+// A fractional number as an int64, cut off; throws ArgumentError where that has no such value.
+int64_t whole(std::string_view caller, double value) {
+  if (!(std::fabs(value) < 0x1p63)) {
+    raise<ArgumentError>("[{}] {} is NaN or outside the range of int64", caller, value);
+  }
+  return static_cast<int64_t>(value);
+}
+
 void fill_nested(const detail::Nested& values, const Shape& shape, int depth, Body& body, int64_t& at) {
   if (values.count < 0 ? depth != shape.rank() : depth == shape.rank() || values.count != shape[depth]) {
     raise<ShapeError>(
@@ -77,7 +85,10 @@ void fill_nested(const detail::Nested& values, const Shape& shape, int depth, Bo
   switch (body.dtype) {
     case DType::float32: static_cast<float*>(body.data)[at++] = static_cast<float>(values.value); break;
     case DType::float64: static_cast<double*>(body.data)[at++] = values.value; break;
-    case DType::int64: static_cast<int64_t*>(body.data)[at++] = values.integer; break;
+    case DType::int64:
+      static_cast<int64_t*>(body.data)[at++] =
+          is_floating(values.dtype) ? whole("tensor", values.value) : values.integer;
+      break;
     case DType::boolean: static_cast<bool*>(body.data)[at++] = values.value != 0; break;
   }
 }
@@ -153,6 +164,7 @@ Tensor from_bytes(const void* elements, size_t count, DType dtype, const Shape& 
 }
 
 Tensor full(const Shape& shape, double value, DType dtype) {
+  if (dtype == DType::int64) whole("full", value);
   Tensor result = new_tensor(dtype, shape);
   kernels::fill(dtype, value, result.handle()->data, shape.numel());
   return result;
@@ -168,9 +180,14 @@ Tensor ones(const Shape& shape, DType dtype) { return full(shape, 1, dtype); }
 
 Tensor arange(int64_t start, int64_t end, int64_t step, DType dtype) {
   if (step == 0) raise<ArgumentError>("[arange] step must not be 0");
-  const int64_t span = step > 0 ? end - start : start - end;
-  const int64_t magnitude = step > 0 ? step : -step;
-  const int64_t count = span <= 0 ? 0 : (span + magnitude - 1) / magnitude;
+  // Unsigned, as the distance of two int64 may be larger than the largest.
+  const bool empty = step > 0 ? start >= end : start <= end;
+  const auto a = static_cast<uint64_t>(start), b = static_cast<uint64_t>(end),
+             by = static_cast<uint64_t>(step);
+  const uint64_t span = step > 0 ? b - a : a - b, magnitude = step > 0 ? by : 0 - by;
+  const uint64_t steps = empty ? 0 : (span - 1) / magnitude + 1;
+  if (steps > INT64_MAX) raise<ShapeError>("[arange] {} elements: overflow", steps);
+  const auto count = static_cast<int64_t>(steps);
   Tensor result = new_tensor(dtype, {count});
   void* data = result.handle()->data;
   for (int64_t i = 0; i < count; ++i) {

@@ -104,7 +104,9 @@ struct PoolAllocator {
 // A number, or a list of lists: what tensor({{1, 2}, {3, 4}}) is written with.
 struct Nested {
   template <Number T>
-  Nested(T v) : value(static_cast<double>(v)), integer(static_cast<int64_t>(v)), dtype(literal_dtype<T>()) {}
+  Nested(T v) : value(static_cast<double>(v)), dtype(literal_dtype<T>()) {
+    if constexpr (std::is_integral_v<T>) integer = static_cast<int64_t>(v);
+  }
   // Borrows the list, which lives until the call it is written in returns.
   Nested(std::initializer_list<Nested> items) : count(static_cast<int64_t>(items.size())) {
     list = items.begin();

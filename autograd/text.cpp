@@ -28,6 +28,9 @@ class Printer final : public OptionVisitor {
   void field(std::string_view name, Pads& value) override {
     put(name, fmt::format("[{}]", fmt::join(value, ", ")));
   }
+  void field(std::string_view name, std::vector<double>& value) override {
+    put(name, fmt::format("[{}]", fmt::join(value, ", ")));
+  }
   void choice(std::string_view name, int32_t& value, std::span<const std::string_view> names) override {
     put(name, names[static_cast<size_t>(value)]);
   }

@@ -13,7 +13,8 @@ Tensor detail::to_tensor(const Arg& x) {
 }
 
 const Activation* find_activation(std::string_view name) {
-  static constexpr const Activation* kAll[] = {&identity, &relu, &tanh, &sigmoid};
+  static constexpr const Activation* kAll[] = {&identity, &relu,     &tanh, &sigmoid, &leaky_relu, &elu,
+                                               &selu,     &softplus, &silu, &mish,    &hardtanh,   &relu6};
   for (const Activation* activation : kAll) {
     if (activation->name == name) return activation;
   }

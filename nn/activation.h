@@ -27,6 +27,15 @@ inline constexpr Activation identity{"identity", &detail::to_tensor};
 inline constexpr Activation relu{"relu", &tapegrad::relu};
 inline constexpr Activation tanh{"tanh", &tapegrad::tanh};
 inline constexpr Activation sigmoid{"sigmoid", &tapegrad::sigmoid};
+// These with the default options of their functions.
+inline constexpr Activation leaky_relu{"leaky_relu", [](const Arg& x) { return tapegrad::leaky_relu(x); }};
+inline constexpr Activation elu{"elu", [](const Arg& x) { return tapegrad::elu(x); }};
+inline constexpr Activation selu{"selu", &tapegrad::selu};
+inline constexpr Activation softplus{"softplus", [](const Arg& x) { return tapegrad::softplus(x); }};
+inline constexpr Activation silu{"silu", &tapegrad::silu};
+inline constexpr Activation mish{"mish", &tapegrad::mish};
+inline constexpr Activation hardtanh{"hardtanh", [](const Arg& x) { return tapegrad::hardtanh(x); }};
+inline constexpr Activation relu6{"relu6", &tapegrad::relu6};
 
 // The activation of that name, or null.
 TAPEGRAD_API const Activation* find_activation(std::string_view name);

@@ -3,5 +3,6 @@
 // Everything of the optimisers, and the engine beneath them.
 
 #include "autograd/autograd.h"
+#include "optim/clip.h"
 #include "optim/schedule.h"
 #include "optim/sgd.h"

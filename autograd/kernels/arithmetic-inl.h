@@ -102,6 +102,38 @@ struct Formula<Lane::sign> {
 };
 
 template <>
+struct Formula<Lane::floor> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D, V x) {
+    return CopySign(Floor(x), x);  // not every target keeps the sign of 0
+  }
+};
+
+template <>
+struct Formula<Lane::ceil> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D, V x) {
+    return CopySign(Ceil(x), x);
+  }
+};
+
+template <>
+struct Formula<Lane::round> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D, V x) {
+    return CopySign(Round(x), x);
+  }
+};
+
+template <>
+struct Formula<Lane::trunc> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D, V x) {
+    return CopySign(Trunc(x), x);
+  }
+};
+
+template <>
 struct Formula<Lane::square> {
   template <class D, class V>
   static HWY_INLINE HWY_ATTR V f(D, V x) {
@@ -146,6 +178,14 @@ struct Formula<Lane::pole_mul> {
   template <class D, class V>
   static HWY_INLINE HWY_ATTR V f(D d, V g, V df) {
     return pole_mul(d, g, df);
+  }
+};
+
+template <>
+struct Formula<Lane::pole_div> {
+  template <class D, class V>
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V b) {
+    return without_pole(d, g, Div(g, b));
   }
 };
 

@@ -8,7 +8,7 @@
 
 namespace tapegrad::kernels {
 
-enum class LaneGroup : uint8_t { arithmetic, elementary };
+enum class LaneGroup : uint8_t { arithmetic, elementary, activation };
 
 // Fills in the kernels of the group's lanes for one of Highway's targets. Each lanes_*.cpp defines it for its
 // group and every target that is compiled.

@@ -30,6 +30,7 @@ struct Tables {
       table.target = hwy::TargetName(Target);
       fill_lanes<LaneGroup::arithmetic, Target>(table);
       fill_lanes<LaneGroup::elementary, Target>(table);
+      fill_lanes<LaneGroup::activation, Target>(table);
       list[count++] = &table;
     }
   }

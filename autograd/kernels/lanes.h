@@ -20,7 +20,8 @@ using LaneKernel = void (*)(const void* const* in, const int64_t* step, void* ou
 // forward function. A NaN operand gives NaN and denormal numbers are kept. A backward function is g·df,
 // except that it is 0 where g = 0 and df is not finite. Errors, in units in the last place of the exact
 // result, for both types and all targets: exp, expm1, log, log1p, tanh and sigmoid at most 2, tanh_backward
-// and sigmoid_backward (g = 1) at most 4. What is one operation of IEEE 754 is rounded correctly. pow is that
+// and sigmoid_backward (g = 1) at most 4; activations at most 3, their slopes 4, but those of silu and mish
+// a quarter of epsilon near their zeros. What is one operation of IEEE 754 is rounded correctly. pow is that
 // of the C library.
 enum class Lane : uint8_t {
   // lanes_arithmetic.cpp
@@ -40,6 +41,7 @@ enum class Lane : uint8_t {
   rsqrt,                // 1 / √x
   relu,                 // max(x, 0)
   pole_mul,             // (g, d): g·d
+  pole_div,             // (g, b): g / b
   maximum_backward_a,   // (g, a, b): g where a > b, g/2 where equal, 0 where a < b; g if either is NaN
   maximum_backward_b,   // (g, a, b): g where b > a, g/2 where equal, 0 where b < a; g if either is NaN
   minimum_backward_a,   // (g, a, b): g where a < b, g/2 where equal, 0 where a > b; g if either is NaN
@@ -50,6 +52,10 @@ enum class Lane : uint8_t {
   sqrt_backward,        // (g, y): g / 2y; +inf·g at 0
   rsqrt_backward,       // (g, y): −g·y³/2; −inf·g at 0
   relu_backward,        // (g, y): g where y > 0 or y is NaN, else 0
+  floor,                // these four keep the sign of x, also where they give 0
+  ceil,
+  round,  // to even where two are equally near
+  trunc,
 
   // lanes_elementary.cpp
   pow,  // x^p by the rules of C's pow
@@ -68,11 +74,28 @@ enum class Lane : uint8_t {
   tanh_backward,     // (g, x, y): g·(1 − y²), from x where y saturates
   sigmoid_backward,  // (g, x, y): g·y·(1 − y), from x where y saturates
 
+  // lanes_activation.cpp
+  leaky_relu,           // (x, slope): x where x > 0, else x·slope
+  elu,                  // (x, alpha): x where x > 0, else alpha·(e^x − 1)
+  selu,                 // elu of one alpha, times one scale
+  softplus,             // (x, beta, threshold): ln(1 + e^(beta·x))/beta; x where beta·x > threshold
+  silu,                 // x / (1 + e^−x)
+  mish,                 // x·tanh(ln(1 + e^x))
+  hardtanh,             // (x, min, max): x between min ≤ max
+  clamp,                // (x, min, max): min(max(x, min), max); NaN if any is
+  leaky_relu_backward,  // (g, x, slope): g where x > 0, else g·slope
+  softplus_backward,    // (g, x, beta, threshold): g/(1 + e^(−beta·x)); g where beta·x > threshold
+  silu_backward,        // (g, x)
+  mish_backward,        // (g, x)
+  hardtanh_backward,    // (g, x, min, max): 0 where x ≤ min or x ≥ max, else g
+  clamp_backward,       // (g, x, min, max): g where min ≤ x ≤ max, else 0
+
   count
 };
 
 // The first lane of each file after the first.
 inline constexpr Lane kFirstElementary = Lane::pow;
+inline constexpr Lane kFirstActivation = Lane::leaky_relu;
 
 inline constexpr size_t kLanes = static_cast<size_t>(Lane::count);
 

@@ -15,7 +15,7 @@ namespace tapegrad::kernels {
 
 template <>
 void fill_lanes<LaneGroup::elementary, HWY_TARGET>(LaneTable& table) {
-  HWY_NAMESPACE::fill_range<kFirstElementary, Lane::count>(table);
+  HWY_NAMESPACE::fill_range<kFirstElementary, kFirstActivation>(table);
 }
 
 }  // namespace tapegrad::kernels

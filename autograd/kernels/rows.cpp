@@ -18,6 +18,7 @@ struct RowKernels {
   void (*log_softmax)(const T* x, T* y, int64_t n);
   void (*softmax_backward)(const T* g, const T* y, T* dx, int64_t n);
   void (*log_softmax_backward)(const T* g, const T* y, T* dx, int64_t n);
+  LogSum (*log_sum_exp)(const T* x, int64_t n);
   T (*cross_entropy)(const T* x, int64_t target, int64_t n);
   void (*cross_entropy_backward)(const T* x, int64_t target, T scale, T* dx, int64_t n);
 };
@@ -67,6 +68,12 @@ HWY_ATTR void log_softmax_backward_row(const T* g, const T* y, T* dx, int64_t n)
 }
 
 template <class T>
+HWY_ATTR LogSum log_sum_exp_row(const T* x, int64_t n) {
+  const T largest = row_extreme<1>(x, n);
+  return {static_cast<double>(largest), std::log(row_exp(x, largest, static_cast<T*>(nullptr), n))};
+}
+
+template <class T>
 HWY_ATTR T cross_entropy_row(const T* x, int64_t target, int64_t n) {
   const T largest = row_extreme<1>(x, n);
   const double log_sum = std::log(row_exp(x, largest, static_cast<T*>(nullptr), n));
@@ -87,7 +94,8 @@ HWY_ATTR void cross_entropy_backward_row(const T* x, int64_t target, T scale, T*
 template <class T>
 constexpr RowKernels<T> kKernels = {&softmax_row<T>,          &log_softmax_row<T>,
                                     &softmax_backward_row<T>, &log_softmax_backward_row<T>,
-                                    &cross_entropy_row<T>,    &cross_entropy_backward_row<T>};
+                                    &log_sum_exp_row<T>,      &cross_entropy_row<T>,
+                                    &cross_entropy_backward_row<T>};
 
 }  // namespace
 
@@ -219,30 +227,36 @@ void log_softmax_backward(DType dtype, const void* g, const void* y, void* dx, i
   any_softmax_backward(dtype, g, y, dx, outer, n, inner, true);
 }
 
-void cross_entropy_rows(DType dtype, const void* logits, const int64_t* target, void* loss, int64_t rows,
-                        int64_t classes) {
+LogSum row_log_sum_exp(DType dtype, const void* x, int64_t n) {
+  if (dtype == DType::float32) return row_kernels<float>().log_sum_exp(static_cast<const float*>(x), n);
+  return row_kernels<double>().log_sum_exp(static_cast<const double*>(x), n);
+}
+
+void cross_entropy_rows(DType dtype, const void* logits, const int64_t* target, int64_t ignore_index,
+                        void* loss, int64_t rows, int64_t classes) {
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     const auto* x = static_cast<const T*>(logits);
     auto* to = static_cast<T*>(loss);
     const auto row = row_kernels<T>().cross_entropy;
-    if (rows > 0)
-      for_rows(rows, classes, [&](int64_t r) { to[r] = row(x + r * classes, target[r], classes); });
+    for_rows(rows, std::max<int64_t>(1, classes), [&](int64_t r) {
+      to[r] = target[r] == ignore_index ? T{0} : row(x + r * classes, target[r], classes);
+    });
   });
 }
 
-void cross_entropy_rows_backward(DType dtype, const void* logits, const int64_t* target, const void* scale,
-                                 void* dx, int64_t rows, int64_t classes) {
+void cross_entropy_rows_backward(DType dtype, const void* logits, const int64_t* target, int64_t ignore_index,
+                                 const void* scale, int64_t step, void* dx, int64_t rows, int64_t classes) {
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     const auto* x = static_cast<const T*>(logits);
     const auto* by = static_cast<const T*>(scale);
     auto* to = static_cast<T*>(dx);
     const auto row = row_kernels<T>().cross_entropy_backward;
-    if (rows > 0) {
-      for_rows(rows, classes,
-               [&](int64_t r) { row(x + r * classes, target[r], by[r], to + r * classes, classes); });
-    }
+    for_rows(rows, std::max<int64_t>(1, classes), [&](int64_t r) {
+      if (target[r] == ignore_index) std::fill(to + r * classes, to + (r + 1) * classes, T{0});
+      else row(x + r * classes, target[r], by[r * step], to + r * classes, classes);
+    });
   });
 }
 

@@ -19,11 +19,19 @@ void softmax_backward(DType dtype, const void* g, const void* y, void* dx, int64
 void log_softmax_backward(DType dtype, const void* g, const void* y, void* dx, int64_t outer, int64_t n,
                           int64_t inner);
 
-// loss[r] = ln Σ e^logits[r] − logits[r, target[r]]; the targets lie in [0, classes).
-void cross_entropy_rows(DType dtype, const void* logits, const int64_t* target, void* loss, int64_t rows,
-                        int64_t classes);
-// dx[r] = scale[r]·(softmax(logits[r]) − onehot(target[r])).
-void cross_entropy_rows_backward(DType dtype, const void* logits, const int64_t* target, const void* scale,
-                                 void* dx, int64_t rows, int64_t classes);
+// ln Σ e^x of one dense row of n ≥ 1 entries, as the sum of its largest entry and the rest.
+struct LogSum {
+  double largest, log_sum;
+};
+LogSum row_log_sum_exp(DType dtype, const void* x, int64_t n);
+
+// loss[r] = ln Σ e^logits[r] − logits[r, target[r]], and 0 where the target is ignore_index; the others lie in
+// [0, classes).
+void cross_entropy_rows(DType dtype, const void* logits, const int64_t* target, int64_t ignore_index,
+                        void* loss, int64_t rows, int64_t classes);
+// dx[r] = scale[r·step]·(softmax(logits[r]) − onehot(target[r])), and 0 where the target is ignore_index; step
+// is 1 or 0.
+void cross_entropy_rows_backward(DType dtype, const void* logits, const int64_t* target, int64_t ignore_index,
+                                 const void* scale, int64_t step, void* dx, int64_t rows, int64_t classes);
 
 }  // namespace tapegrad::kernels

@@ -60,6 +60,14 @@ template <>
 struct Formula<Scalar::minimum> {
   static int64_t f(int64_t a, int64_t b) { return a < b ? a : b; }
 };
+template <>
+struct Formula<Scalar::identity> {
+  static int64_t f(int64_t x) { return x; }
+};
+template <>
+struct Formula<Scalar::clamp> {
+  static int64_t f(int64_t x, int64_t low, int64_t high) { return std::min(std::max(x, low), high); }
+};
 
 template <>
 struct Formula<Scalar::eq> {
@@ -104,6 +112,29 @@ struct Formula<Scalar::ge> {
   }
 };
 
+// Of integers x − x is 0; of floats it is NaN where x is infinite or NaN.
+template <>
+struct Formula<Scalar::isnan> {
+  template <class T>
+  static bool f(T x) {
+    return x != x;
+  }
+};
+template <>
+struct Formula<Scalar::isinf> {
+  template <class T>
+  static bool f(T x) {
+    return x == x && x - x != 0;
+  }
+};
+template <>
+struct Formula<Scalar::isfinite> {
+  template <class T>
+  static bool f(T x) {
+    return x - x == 0;
+  }
+};
+
 template <>
 struct Formula<Scalar::logical_not> {
   static bool f(uint8_t a) { return a == 0; }
@@ -115,6 +146,10 @@ struct Formula<Scalar::logical_and> {
 template <>
 struct Formula<Scalar::logical_or> {
   static bool f(uint8_t a, uint8_t b) { return (a | b) != 0; }
+};
+template <>
+struct Formula<Scalar::logical_xor> {
+  static bool f(uint8_t a, uint8_t b) { return (a ^ b) != 0; }
 };
 
 // How the elements of a dtype lie in memory.
@@ -155,6 +190,8 @@ void run(const void* const* in, const int64_t* step, void* out, int64_t n) {
   using T = Element<D>;
   if constexpr (S == Scalar::where) {
     loop<F, uint8_t, T, T>(std::make_index_sequence<3>{}, in, step, out, n);
+  } else if constexpr (requires(T x) { F::f(x, x, x); }) {
+    loop<F, T, T, T>(std::make_index_sequence<3>{}, in, step, out, n);
   } else if constexpr (requires(T x) { F::f(x, x); }) {
     loop<F, T, T>(std::make_index_sequence<2>{}, in, step, out, n);
   } else {

@@ -25,6 +25,8 @@ enum class Scalar : uint8_t {
   square,
   maximum,
   minimum,
+  identity,
+  clamp,  // (x, min, max): min(max(x, min), max)
   // every dtype: (T, T) → bool; with a NaN only `ne` holds
   eq,
   ne,
@@ -34,10 +36,15 @@ enum class Scalar : uint8_t {
   ge,
   // every dtype: (bool, T, T) → T, the second operand where the first holds
   where,
+  // every dtype: T → bool
+  isnan,
+  isinf,
+  isfinite,
   // bool
   logical_not,
   logical_and,
   logical_or,
+  logical_xor,
 
   count
 };

@@ -1,5 +1,7 @@
 // The largest and smallest, over dims or along one with their indices.
 
+#include <limits>
+
 #include "autograd/ops/groups.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/pointwise.h"
@@ -7,6 +9,8 @@
 namespace tapegrad {
 namespace ops {
 namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // ---- over dims ----
 
@@ -23,7 +27,21 @@ struct Extreme : Reducing<Kind, false, true> {
     // keepdim over all dims gives 1s everywhere, so ties broadcasts back.
     v.add(0, mul(unreduce(v.g(), x, dim), div(hit, sum(hit, dim, true))));
   }
-  static void samples(Samples& s) { Base::cases(s, &Samples::distinct); }
+  static void samples(Samples& s) {
+    Base::cases(s, &Samples::distinct);
+    constexpr double kSign = Kind == kernels::Reduce::amax ? 1 : -1;
+    s.add_convention({.what = "a tie shares the gradient evenly",
+                      .inputs = {s.values({{3 * kSign, 5 * kSign, 5 * kSign, kSign}, {2, 2, 2, 2}})},
+                      .options = ReduceOptions{Dims{1}, false},
+                      .value = s.values({5 * kSign, 2}),
+                      .gradients = {s.values({{0, 1.5, 1.5, 0}, {2, 2, 2, 2}})},
+                      .cotangent = s.values({3, 8})});
+    s.add_convention({.what = "NaN wins; the gradient goes nowhere that can be said, so it is NaN",
+                      .inputs = {s.values({1, kNan, 3})},
+                      .options = ReduceOptions{},
+                      .value = s.values(kNan),
+                      .gradients = {s.values({kNan, kNan, kNan})}});
+  }
 };
 
 struct Amax : Extreme<kernels::Reduce::amax> {
@@ -101,6 +119,18 @@ struct Selecting {
     s.add({s.distinct({0, 4})}, Options{1, false});
     s.add_error("out of range", {s.distinct({3})}, Options{2, false});
     s.add_error("no identity", {s.distinct({2, 0})}, Options{1, false});
+    constexpr double kSign = Largest ? 1 : -1;
+    s.add_convention({.what = "of a tie the first is taken and has the whole gradient",
+                      .inputs = {s.values({{3 * kSign, 5 * kSign, 5 * kSign, kSign}, {2, 2, 2, 2}})},
+                      .options = Options{1, false},
+                      .value = s.values({5 * kSign, 2}),
+                      .gradients = {s.values({{0, 3, 0, 0}, {8, 0, 0, 0}})},
+                      .cotangent = s.values({3, 8})});
+    s.add_convention({.what = "the first NaN wins and has the gradient",
+                      .inputs = {s.values({1, kNan, 3, kNan})},
+                      .options = Options{0, false},
+                      .value = s.values(kNan),
+                      .gradients = {s.values({0, 1, 0, 0})}});
   }
 };
 
@@ -168,6 +198,15 @@ struct Index {
     s.add_error("out of range", {s.distinct({3})}, Options{2, false});
     s.add_error("no identity", {s.distinct({2, 0})}, Options{1, false});
     s.add_error("no identity", {s.distinct({0})}, Options{});
+    constexpr double kSign = Largest ? 1 : -1;
+    s.add_convention({.what = "the first of a tie",
+                      .inputs = {s.values({{3 * kSign, 5 * kSign, 5 * kSign, kSign}, {2, 2, 2, 2}})},
+                      .options = Options{1, false},
+                      .value = tensor({1, 0})});
+    s.add_convention({.what = "the first NaN",
+                      .inputs = {s.values({1, kNan, 3, kNan})},
+                      .options = Options{},
+                      .value = tensor(1)});
   }
 };
 

@@ -10,6 +10,9 @@ namespace tapegrad::ops {
 
 std::span<const Op* const> pointwise();
 std::span<const Op* const> pointwise_backward();
+std::span<const Op* const> activation();
+std::span<const Op* const> rounding();
+std::span<const Op* const> logic();
 std::span<const Op* const> reduce();
 std::span<const Op* const> extremes();
 std::span<const Op* const> product();
@@ -33,7 +36,11 @@ std::span<const Op* const> slices_by_index();
 std::span<const Op* const> elements_by_index();
 std::span<const Op* const> rows_by_index();
 std::span<const Op* const> mask();
-std::span<const Op* const> loss();
+std::span<const Op* const> regression_losses();
+std::span<const Op* const> binary_losses();
+std::span<const Op* const> divergences();
+std::span<const Op* const> class_losses();
+std::span<const Op* const> nll();
 std::span<const Op* const> state();
 
 }  // namespace tapegrad::ops

@@ -7,7 +7,9 @@
 #include "autograd/ops/dims.h"
 #include "autograd/ops/groups.h"
 #include "autograd/pointwise.h"
+#include "autograd/raise.h"
 #include "autograd/samples.h"
+#include "autograd/text.h"
 
 // Several tensors as one.
 
@@ -162,6 +164,9 @@ std::span<const Op* const> join() {
 namespace {
 
 Tensor join(const Op& op, std::span<const Tensor> tensors, int64_t dim, const char* file, int line) {
+  if (tensors.empty()) {
+    raise<ShapeError>("[{}] expected at least one tensor, given none{}", op.name, location({file, line}));
+  }
   std::vector<Arg> args;
   args.reserve(tensors.size());
   for (const Tensor& x : tensors) args.emplace_back(x, file, line);

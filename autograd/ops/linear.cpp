@@ -39,7 +39,8 @@ struct Linear {
     int64_t numel = 1;
     bool overflow = false;
     for (int d = 0; d < call.rank(0); ++d) overflow |= __builtin_mul_overflow(numel, dims[d], &numel);
-    if (overflow) call.shape_error("element count: overflow");
+    // As in Shape: room for 8 bytes an element and a header.
+    if (overflow || numel > (INT64_MAX >> 4)) call.shape_error("element count: overflow");
     call.output(call.dtype(0), {dims, static_cast<size_t>(call.rank(0))}, numel);
   }
   static void forward(Call& call) {

@@ -127,6 +127,16 @@ struct Prod : Reducing<kernels::Reduce::prod, true, true> {
     cases(s, &Samples::normal);
     s.add({s.values({2.0, 0.0, 3.0})}, Options{});
     s.add({s.values({{2.0, 0.0, 3.0}, {0.0, 0.0, 4.0}, {0.0, 0.0, 0.0}})}, Options{Dims{1}, true});
+    s.add_convention({.what = "the gradient at zeros is the product of the others",
+                      .inputs = {s.values({{2, 0, 3}, {2, 0, 0}, {0, 0, 0}})},
+                      .options = Options{Dims{1}, false},
+                      .value = s.values({0, 0, 0}),
+                      .gradients = {s.values({{0, 6, 0}, {0, 0, 0}, {0, 0, 0}})}});
+    s.add_convention({.what = "of no elements: 1",
+                      .inputs = {s.normal({0})},
+                      .options = Options{},
+                      .value = s.values(1),
+                      .gradients = {s.normal({0})}});
   }
 };
 

@@ -76,10 +76,26 @@ Tensor JoinedDims::restore(const Arg& joined) const {
 
 namespace {
 
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
 struct Sum : Reducing<kernels::Reduce::sum, true, true> {
   static constexpr std::string_view name = "sum", doc = "Σ x over dim; 0 for no elements; pairwise";
   static void vjp(Vjp& v) {
     v.add(0, expand(unreduce(v.g(), v.shape(0), v.options<Options>().dim), v.shape(0)));
+  }
+  static void samples(Samples& s) {
+    Reducing::samples(s);
+    s.add_convention({.what = "of no elements: 0",
+                      .inputs = {s.normal({0})},
+                      .options = Options{},
+                      .value = s.values(0),
+                      .gradients = {s.normal({0})}});
+    s.add_convention({.what = "inf − inf is NaN; the gradient does not see it",
+                      .inputs = {s.values({kInf, -kInf})},
+                      .options = Options{},
+                      .value = s.values(kNan),
+                      .gradients = {s.values({1, 1})}});
   }
 };
 
@@ -91,6 +107,14 @@ struct Mean : Reducing<kernels::Reduce::mean, true, false> {
     if (x.numel() == 0) return v.add(0, zeros(x, v.dtype(0)));
     const double n = static_cast<double>(x.numel()) / static_cast<double>(g.numel());
     v.add(0, expand(unreduce(div(g, n), x, v.options<Options>().dim), x));
+  }
+  static void samples(Samples& s) {
+    Reducing::samples(s);
+    s.add_convention({.what = "of no elements: NaN",
+                      .inputs = {s.normal({0})},
+                      .options = Options{},
+                      .value = s.values(kNan),
+                      .gradients = {s.normal({0})}});
   }
 };
 
@@ -116,6 +140,26 @@ struct LogSumExp : Reducing<kernels::Reduce::logsumexp, true, false> {
     cases(s, &Samples::normal);
     if (s.benchmark()) return;
     s.add({s.values({{1.0, 1.0, -3.0}, {5.0, -2.0, 5.0}})}, Options{Dims{1}, false});
+    s.add_convention({.what = "−inf counts as nothing; all −inf: −inf with gradient 0",
+                      .inputs = {s.values({{-kInf, 4, -kInf}, {-kInf, -kInf, -kInf}})},
+                      .options = Options{Dims{1}, false},
+                      .value = s.values({4, -kInf}),
+                      .gradients = {s.values({{0, 1, 0}, {0, 0, 0}})}});
+    s.add_convention({.what = "of no elements: −inf",
+                      .inputs = {s.normal({0})},
+                      .options = Options{},
+                      .value = s.values(-kInf),
+                      .gradients = {s.normal({0})}});
+    s.add_convention({.what = "+inf: +inf with NaN gradient",
+                      .inputs = {s.values({kInf, 1})},
+                      .options = Options{},
+                      .value = s.values(kInf),
+                      .gradients = {s.values({kNan, kNan})}});
+    s.add_convention({.what = "equal elements share, however large",
+                      .inputs = {s.values({1e30, 1e30})},
+                      .options = Options{},
+                      .value = s.values(1e30),
+                      .gradients = {s.values({0.5, 0.5})}});
   }
 };
 

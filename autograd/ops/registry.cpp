@@ -10,6 +10,9 @@ std::span<const Op* const> all_ops() {
     auto* list = new std::vector<const Op*>;
     for (auto group : {ops::pointwise(),
                        ops::pointwise_backward(),
+                       ops::activation(),
+                       ops::rounding(),
+                       ops::logic(),
                        ops::reduce(),
                        ops::extremes(),
                        ops::product(),
@@ -33,7 +36,11 @@ std::span<const Op* const> all_ops() {
                        ops::elements_by_index(),
                        ops::rows_by_index(),
                        ops::mask(),
-                       ops::loss(),
+                       ops::regression_losses(),
+                       ops::binary_losses(),
+                       ops::divergences(),
+                       ops::class_losses(),
+                       ops::nll(),
                        ops::state()}) {
       list->insert(list->end(), group.begin(), group.end());
     }

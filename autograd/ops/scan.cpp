@@ -81,6 +81,11 @@ struct Cumprod : Scanning<kernels::Scan::product, true> {
     if (s.benchmark()) return;
     s.add({s.values({2.0, 0.0, 3.0, 4.0})}, Options{0});
     s.add({s.values({{2.0, 0.0}, {0.0, 3.0}, {1.5, 0.0}})}, Options{0, true});
+    s.add_convention({.what = "the gradient at zeros is that of the products",
+                      .inputs = {s.values({{2, 0, 3, 4}, {0, 0, 3, 4}})},
+                      .options = Options{1},
+                      .value = s.values({{2, 0, 0, 0}, {0, 0, 0, 0}}),
+                      .gradients = {s.values({{1, 32, 0, 0}, {1, 0, 0, 0}})}});
   }
 };
 
@@ -90,16 +95,29 @@ struct LogCumsumExp : Scanning<kernels::Scan::log_sum_exp, false> {
                                         "y_i = ln Σ_{j≤i} e^x_j along dim, by the largest so far; gradient 0 "
                                         "where all so far are −inf; j ≥ i with reverse";
   static void vjp(Vjp& v) {
-    // Σ_{i≥j} g_i·e^(x_j − y_i) = e^(x_j − y_j)·r_j, r_j = g_j + e^(y_j − y_{j+1})·r_{j+1}: no exponent is
-    // positive.
-    const auto& [dim, reverse] = v.options<Options>();
-    const Tensor y = v.output_tensor();
+    // With any c near y, s_j = Σ_{i≤j} e^(x_i − c_j) and Σ_{i≥j} g_i·e^(x_j)/Σ_{k≤i} e^(x_k) = b_j/s_j·r_j,
+    // b_j = e^(x_j − c_j), r_j = g_j + e^(c_j − c_{j+1})·s_j/s_{j+1}·r_{j+1}: no exponent is large. Dividing
+    // by s and not taking y for exact keeps the shares of equal elements right where y has lost ln 2.
+    const auto& options = v.options<Options>();
+    const ScanOptions back{options.dim, !options.reverse};
     const double inf = std::numeric_limits<double>::infinity();
-    const Tensor none = eq(y.detach(), -inf);
-    const Tensor next = shifted(y, v.options<Options>(), true, inf);
-    const Tensor fall = where(none, 0.0, exp(sub(y, next)));
-    const Tensor reached = linear_scan(fall, v.g(), {dim, !reverse});
-    v.add(0, mul(where(none, 0.0, exp(sub(v.input(0), y))), reached));
+    const Tensor c = v.output_tensor().detach();
+    const Tensor none = eq(c, -inf);
+    const Tensor b = where(none, 0.0, exp(sub(v.input(0), c)));
+    const Tensor rise = where(none, 0.0, exp(sub(shifted(c, options, false, -inf), c)));
+    const Tensor s = where(none, 1.0, linear_scan(rise, b, options));
+    const Tensor fall = where(none, 0.0, exp(sub(c, shifted(c, options, true, inf))));
+    const Tensor reached = linear_scan(mul(fall, div(s, shifted(s, options, true, 1))), v.g(), back);
+    v.add(0, mul(div(b, s), reached));
+  }
+  static void samples(Samples& s) {
+    Scanning::samples(s);
+    const double inf = std::numeric_limits<double>::infinity();
+    s.add_convention({.what = "all −inf so far: −inf with gradient 0",
+                      .inputs = {s.values({-inf, -inf, 3})},
+                      .options = Options{0},
+                      .value = s.values({-inf, -inf, 3}),
+                      .gradients = {s.values({0, 0, 1})}});
   }
 };
 

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "autograd/kernels/rows.h"
 #include "autograd/ops.h"
 #include "autograd/ops/dims.h"
@@ -8,6 +10,9 @@
 namespace tapegrad {
 namespace ops {
 namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 struct DimOption {
   int64_t dim = -1;
@@ -33,19 +38,7 @@ struct AlongDim {
     cost.flops *= 5;
     return cost;
   }
-};
-
-const Op& backward_of(bool logarithm);
-
-struct Softmax : AlongDim {
-  static constexpr std::string_view name = "softmax", doc = "e^x / Σ e^x along dim, shifted by the largest";
-  static constexpr std::string_view operands[] = {"x"};
-  static void forward(Call& call) {
-    const Along a = dims(call);
-    kernels::softmax(call.dtype(0), call.data<void>(0), call.out_data(), a.outer, a.n, a.inner);
-  }
-  static void vjp(Vjp& v) { v.add(0, apply(backward_of(false), {v.g(), v.output()}, v.options<Options>())); }
-  static void samples(Samples& s) {
+  static void cases(Samples& s) {
     if (s.benchmark()) return s.add({s.normal({512, 1000})}, DimOption{-1});
     s.add({s.normal({})}, DimOption{0});
     s.add({s.normal({1})}, DimOption{0});
@@ -59,6 +52,27 @@ struct Softmax : AlongDim {
   }
 };
 
+const Op& backward_of(bool logarithm);
+
+struct Softmax : AlongDim {
+  static constexpr std::string_view name = "softmax", doc = "e^x / Σ e^x along dim, shifted by the largest";
+  static constexpr std::string_view operands[] = {"x"};
+  static void forward(Call& call) {
+    const Along a = dims(call);
+    kernels::softmax(call.dtype(0), call.data<void>(0), call.out_data(), a.outer, a.n, a.inner);
+  }
+  static void vjp(Vjp& v) { v.add(0, apply(backward_of(false), {v.g(), v.output()}, v.options<Options>())); }
+  static void samples(Samples& s) {
+    cases(s);
+    s.add_convention({.what = "−inf gets 0, with gradient 0; all −inf gives NaN",
+                      .inputs = {s.values({{-kInf, 1, 1}, {-kInf, -kInf, -kInf}})},
+                      .options = DimOption{1},
+                      .value = s.values({{0, 0.5, 0.5}, {kNan, kNan, kNan}}),
+                      .gradients = {s.values({{-0.0, -0.25, 0.25}, {kNan, kNan, kNan}})},
+                      .cotangent = s.values({{1, 2, 3}, {1, 2, 3}})});
+  }
+};
+
 struct LogSoftmax : AlongDim {
   static constexpr std::string_view name = "log_softmax",
                                     doc = "x − ln Σ e^x along dim, shifted by the largest";
@@ -68,12 +82,20 @@ struct LogSoftmax : AlongDim {
     kernels::log_softmax(call.dtype(0), call.data<void>(0), call.out_data(), a.outer, a.n, a.inner);
   }
   static void vjp(Vjp& v) { v.add(0, apply(backward_of(true), {v.g(), v.output()}, v.options<Options>())); }
-  static void samples(Samples& s) { Softmax::samples(s); }
+  static void samples(Samples& s) {
+    cases(s);
+    s.add_convention({.what = "−inf stays and has the gradient of its share 0; all −inf gives NaN",
+                      .inputs = {s.values({{-kInf, 4}, {-kInf, -kInf}})},
+                      .options = DimOption{1},
+                      .value = s.values({{-kInf, 0}, {kNan, kNan}}),
+                      .gradients = {s.values({{1, -1}, {kNan, kNan}})},
+                      .cotangent = s.values({{1, 2}, {1, 2}})});
+  }
 };
 
 void backward_cases(Samples& s) {
   Samples forward(s.dtype(), 7, s.benchmark() ? Samples::Purpose::benchmark : Samples::Purpose::check);
-  Softmax::samples(forward);
+  AlongDim::cases(forward);
   for (const Sample& sample : forward.samples()) {
     const Shape shape = sample.inputs[0].shape();
     s.add({s.normal(shape), s.uniform(shape, 0.1, 0.9)}, sample.options.ref());

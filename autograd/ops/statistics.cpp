@@ -1,5 +1,7 @@
 // Variance and standard deviation.
 
+#include <limits>
+
 #include "autograd/kernels/center.h"
 #include "autograd/ops/groups.h"
 #include "autograd/ops/reduce.h"
@@ -101,6 +103,23 @@ struct Spread : Reducing<Kind, true, false, SpreadOptions> {
     s.add({s.normal({5, 2})}, SpreadOptions{Dims{0}, 2, true});
     s.add({s.normal({2, 3, 2})}, SpreadOptions{Dims{0, 2}, 1, false});
     s.add({s.values({1e4, 1e4 + 1, 1e4 + 3})}, SpreadOptions{});
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    s.add_convention({.what = "of one element, correction 1: NaN, and so its gradient",
+                      .inputs = {s.values({3})},
+                      .options = SpreadOptions{},
+                      .value = s.values(nan),
+                      .gradients = {s.values({nan})}});
+    s.add_convention({.what = "of one element, where the cotangent is 0: gradient 0",
+                      .inputs = {s.values({3})},
+                      .options = SpreadOptions{},
+                      .value = s.values(nan),
+                      .gradients = {s.values({0})},
+                      .cotangent = s.values(0)});
+    s.add_convention({.what = "of equal elements: 0 with gradient 0",
+                      .inputs = {s.values({3, 3, 3})},
+                      .options = SpreadOptions{},
+                      .value = s.values(0),
+                      .gradients = {s.values({0, 0, 0})}});
   }
 };
 

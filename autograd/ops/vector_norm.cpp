@@ -88,6 +88,23 @@ struct Norm : Reducing<kernels::Reduce::norm, true, false, NormOptions> {
       s.add({s.distinct({3, 4})}, Options{p, Dims{0}, false});
       s.add_error("no identity", {s.normal({0})}, Options{p, {}, false});
     }
+    for (double p : {2.0, 1.0, inf, 0.5}) {
+      s.add_convention({.what = "gradient 0 at the zero vector",
+                        .inputs = {s.values({0, 0})},
+                        .options = Options{p, {}, false},
+                        .value = s.values(0),
+                        .gradients = {s.values({0, 0})}});
+    }
+    s.add_convention({.what = "p = inf: a tie shares the gradient evenly, each with its sign",
+                      .inputs = {s.values({-4, 1, 4, 2})},
+                      .options = Options{inf, {}, false},
+                      .value = s.values(4),
+                      .gradients = {s.values({-0.5, 0, 0.5, 0})}});
+    s.add_convention({.what = "of no elements: 0",
+                      .inputs = {s.normal({0})},
+                      .options = Options{},
+                      .value = s.values(0),
+                      .gradients = {s.normal({0})}});
     s.add_error("p is NaN", {s.normal({2})}, Options{std::numeric_limits<double>::quiet_NaN(), {}, false});
   }
 };

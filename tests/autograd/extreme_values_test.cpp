@@ -54,9 +54,10 @@ std::vector<std::vector<float>> tuples(const std::vector<float>& points, int ari
   return columns;
 }
 
-// The operands of one op at every tuple.
+// The operands of one op at every tuple, with the options of one of its samples.
 struct Grid {
-  Grid(const Op& op, const ScalarReference& scalar) : reference(scalar) {
+  Grid(const Op& op, const ScalarReference& scalar, OptionsBox options)
+      : reference(scalar), options(std::move(options)), fields(fields_of(op, this->options.ref())) {
     std::vector<float> points = kPoints;
     if (scalar.arity == 1)
       points.insert(points.end(), {kDenormal, -kDenormal, 1e-20f, 7.5f, -7.5f, 50.0f, -50.0f});
@@ -73,25 +74,41 @@ struct Grid {
     if (inputs[0].dtype() == boolean) x[0] = x[0] > 0 ? 1 : 0;
     return x;
   }
+  // The numbers that the reference reads.
+  std::vector<double> numbers(size_t i) const { return reference.numbers(at(i), fields); }
   std::string text(size_t i) const {
     std::string text;
-    for (double x : at(i)) text += " " + std::to_string(x);
+    for (double x : numbers(i)) text += " " + std::to_string(x);
     return text;
   }
 
   const ScalarReference& reference;
+  OptionsBox options;
+  Fields fields;
   std::vector<std::vector<float>> columns;
   std::vector<Tensor> inputs;
 };
 
 // The float64 reference, with the intermediate result that the op's contract rounds to float32 rounded.
 double expected_value(const Grid& grid, size_t i) {
-  const std::vector<double> x = grid.at(i);
+  const std::vector<double> x = grid.numbers(i);
   if (grid.reference.name == "mul_add") return static_cast<double>(static_cast<float>(x[0] * x[1])) + x[2];
   return grid.reference.value(x.data());
 }
 
-// Calls visit for each forward pointwise op; the gradients of these cover the backward ones.
+// The different options that the op's samples have.
+std::vector<OptionsBox> options_of(const Op& op) {
+  std::vector<OptionsBox> result;
+  const Samples samples = samples_of(op, float32);
+  for (const Sample& sample : samples.samples()) {
+    bool known = false;
+    for (const OptionsBox& other : result) known |= equal(other.ref(), sample.options.ref());
+    if (!known) result.push_back(sample.options);
+  }
+  return result;
+}
+
+// Calls visit for each forward pointwise op and its options; the gradients of these cover the backward ones.
 template <class Visit>
 void for_forward_ops(const Visit& visit) {
   int visited = 0;
@@ -99,7 +116,7 @@ void for_forward_ops(const Visit& visit) {
     if (op->pointwise[0] == nullptr || op->name.find("_backward") != std::string_view::npos) continue;
     const ScalarReference* scalar = scalar_reference(op->name);
     REQUIRE_MESSAGE(scalar != nullptr, std::string(op->name) << " has no reference");
-    visit(*op, Grid(*op, *scalar));
+    for (const OptionsBox& options : options_of(*op)) visit(*op, Grid(*op, *scalar, options));
     ++visited;
   }
   CHECK(visited >= 26);
@@ -109,7 +126,7 @@ void for_forward_ops(const Visit& visit) {
 
 TEST_CASE("autograd/extreme_values: values") {
   for_forward_ops([](const Op& op, const Grid& grid) {
-    const Tensor y = run(op, grid.inputs, {})[0];
+    const Tensor y = run(op, grid.inputs, grid.options.ref())[0];
     for (size_t i = 0; i < grid.size(); ++i) {
       const double expected = expected_value(grid, i);
       const float got = y.dtype() == boolean ? static_cast<float>(y.data<bool>()[i]) : y.data<float>()[i];
@@ -125,13 +142,13 @@ TEST_CASE("autograd/extreme_values: gradients") {
     for (float g : {1.0f, -2.0f, 0.0f}) {
       Tape tape;
       const std::vector<Tensor> x = watch_all(tape, grid.inputs);
-      const Tensor y = run(op, x, {})[0];
+      const Tensor y = run(op, x, grid.options.ref())[0];
       const Gradients gradients = tape.gradient(y, full(y.shape(), g));
       for (size_t k = 0; k < x.size(); ++k) {
         if (!is_floating(x[k].dtype()) || grid.reference.gradient[k] == nullptr) continue;
         const Tensor dx = gradients[x[k]];
         for (size_t i = 0; i < grid.size(); ++i) {
-          const double expected = grid.reference.gradient[k](g, grid.at(i).data());
+          const double expected = grid.reference.gradient[k](g, grid.numbers(i).data());
           const float got = dx.data<float>()[i];
           INFO("g = " << g << ", operand " << k << " of " << std::string(op.name) << " at" << grid.text(i)
                       << " is " << got << ", expected " << expected);
@@ -144,9 +161,10 @@ TEST_CASE("autograd/extreme_values: gradients") {
 
 TEST_CASE("autograd/extreme_values: a pole passes nothing where the cotangent is 0") {
   // Nothing finite is lost either: these ops give g·df for every other g, checked above.
-  for (const char* name : {"sqrt", "log", "pow", "exp", "square", "tanh", "sigmoid", "abs", "relu"}) {
+  for (const char* name : {"sqrt", "log", "pow", "exp", "square", "tanh", "sigmoid", "abs", "relu",
+                           "leaky_relu", "elu", "selu", "softplus", "silu", "mish", "hardtanh"}) {
     const Op& op = *find_op(name);
-    const Grid grid(op, *scalar_reference(name));
+    const Grid grid(op, *scalar_reference(name), {});
     Tape tape;
     const std::vector<Tensor> x = watch_all(tape, grid.inputs);
     const Tensor y = run(op, x, {})[0];

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "autograd/autograd.h"
 #include "tests/support/reference.h"
@@ -28,6 +29,7 @@ struct Everything {
   CellRef cell;
   Text text = "ij->ji";
   Pads pads = {1, 0, -2, 0};
+  std::vector<double> numbers = {0.5, 1e300, -0.1};
 
   static void fields(auto& self, auto&& f) {
     f("flag", self.flag);
@@ -43,6 +45,7 @@ struct Everything {
     f("cell", self.cell);
     f("text", self.text);
     f("pads", self.pads);
+    f("numbers", self.numbers);
   }
 };
 
@@ -80,6 +83,7 @@ TEST_CASE("autograd/options: every kind of field is visited") {
   CHECK(fields["size"] == std::vector<double>{2, 3});
   CHECK(fields["text"] == std::vector<double>{'i', 'j', '-', '>', 'j', 'i'});
   CHECK(fields["pads"] == std::vector<double>{1, 0, -2, 0});
+  CHECK(fields["numbers"] == std::vector<double>{0.5, 1e300, -0.1});
   CHECK_FALSE(fields.contains("start"));
   options.start = 5;
   options.over = Dims{0};
@@ -111,6 +115,8 @@ TEST_CASE("autograd/options: equal when every field is") {
   differs([](Everything& b) { b.over = Dims{}; });
   differs([](Everything& b) { b.text = "ij->ij"; });
   differs([](Everything& b) { b.pads = {1, 0, -2}; });
+  differs([](Everything& b) { b.numbers = {0.5, 1e300, -0.1 - 0x1p-56}; });
+  differs([](Everything& b) { b.numbers.clear(); });
   const Parameter p(zeros({})), q(zeros({}));
   Everything c, d;
   c.cell = p.ref();
@@ -128,10 +134,12 @@ TEST_CASE("autograd/options: a box owns a copy") {
     Everything options;
     options.cell = p.ref();
     options.count = 9;
+    options.numbers.assign(1000, 0.25);
     box = OptionsBox(options);
   }
   const auto& held = *static_cast<const Everything*>(box.ref().data);
   CHECK(held.count == 9);
+  CHECK(held.numbers == std::vector<double>(1000, 0.25));
   CHECK(held.cell.value().item() == 4);
   const OptionsBox copy = box;
   CHECK(copy.ref().data != box.ref().data);

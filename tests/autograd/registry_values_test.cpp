@@ -65,7 +65,7 @@ TEST_CASE("autograd/registry_values: float64 against plain loops") {
       INFO("sample " << i);
       std::vector<Array> expected;
       REQUIRE_MESSAGE(
-          reference(op->name, arrays_of(sample.inputs), fields_of(sample.options.ref()), expected),
+          reference(op->name, arrays_of(sample.inputs), fields_of(*op, sample.options.ref()), expected),
           std::string(op->name) << " has no reference");
       const std::vector<Tensor> got = run(*op, sample.inputs, sample.options.ref());
       REQUIRE(got.size() == expected.size());

@@ -14,6 +14,7 @@
 using namespace tapegrad;
 using tapegrad::testing::message_of;
 
+// FAULTS 58
 static_assert(!std::is_copy_constructible_v<Tape>);
 static_assert(!std::is_move_constructible_v<Tape>);
 static_assert(!std::is_copy_assignable_v<Tape>);
@@ -51,6 +52,7 @@ TEST_CASE("autograd/tape: an op is recorded only when an operand is tracked") {
   CHECK(tape.size() == 1);
 }
 
+// FAULTS 59
 TEST_CASE("autograd/tape: x used twice collects both contributions") {
   Tape tape;
   const Tensor x = tape.watch(tensor({1.5, -2.0}, float64));
@@ -59,6 +61,7 @@ TEST_CASE("autograd/tape: x used twice collects both contributions") {
   CHECK(equal(tape.gradient(matmul(x, x))[x], tensor({3.0, -4.0}, float64)));
 }
 
+// FAULTS 66
 TEST_CASE("autograd/tape: detach lets no gradient through") {
   const Parameter p(d(3));
   Tape tape;
@@ -85,6 +88,7 @@ TEST_CASE("autograd/tape: an inner tape pauses the outer one") {
   CHECK(outer.gradient(w)[p].item<double>() == 27);
 }
 
+// FAULTS 56 FAULTS 57
 TEST_CASE("autograd/tape: a dead tape's result is a constant") {
   const Parameter p(d(3));
   Tensor state;
@@ -99,6 +103,7 @@ TEST_CASE("autograd/tape: a dead tape's result is a constant") {
   CHECK(message_of<GraphError>([&] { tape.gradient(state); }).find("did not record") != std::string::npos);
 }
 
+// FAULTS 56
 TEST_CASE("autograd/tape: an operand of another live tape is an error naming both") {
   const Parameter p(d(3));
   Tape outer;
@@ -128,6 +133,7 @@ TEST_CASE("autograd/tape: an operand of a live tape of another thread is an erro
   CHECK(message.find("tape " + std::to_string(tape.serial()) + ", which is alive") != std::string::npos);
 }
 
+// FAULTS 47
 TEST_CASE("autograd/tape: gradient keeps the records and gives the same bits again") {
   const Parameter w(Rng(1).normal({3, 4}, float64));
   Tape tape;
@@ -140,6 +146,7 @@ TEST_CASE("autograd/tape: gradient keeps the records and gives the same bits aga
   CHECK(first.size() == 1);
 }
 
+// FAULTS 47
 TEST_CASE("autograd/tape: a moved-from tape has freed its records") {
   const Parameter p(d(3));
   Tape tape;
@@ -153,6 +160,7 @@ TEST_CASE("autograd/tape: a moved-from tape has freed its records") {
   CHECK(y.item<double>() == 9);
 }
 
+// FAULTS 61
 TEST_CASE("autograd/tape: several outputs with cotangents") {
   Tape tape;
   const Tensor x = tape.watch(tensor({1.0, 2.0}, float64));
@@ -167,6 +175,7 @@ TEST_CASE("autograd/tape: several outputs with cotangents") {
   CHECK_THROWS_AS(tape.gradient({a, b}, {ca}), GraphError);
 }
 
+// FAULTS 61
 TEST_CASE("autograd/tape: an output that is a leaf has its cotangent as gradient") {
   Tape tape;
   const Tensor x = tape.watch(tensor({1.0, 2.0}, float64));
@@ -191,6 +200,7 @@ TEST_CASE("autograd/tape: gradients of intermediates by watch") {
   CHECK_THROWS_AS(tape.gradient(u)[z], GraphError);
 }
 
+// FAULTS 60
 TEST_CASE("autograd/tape: an x that took no part") {
   const Parameter p(d(3), "weight");
   const Parameter q(tensor({1.0, 2.0}, float64), "bias");
@@ -209,6 +219,7 @@ TEST_CASE("autograd/tape: an x that took no part") {
   CHECK(missing[0].name() == "bias");
 }
 
+// FAULTS 48
 TEST_CASE("autograd/tape: gradients add up") {
   const Parameter p(tensor({1.0, 2.0}, float64));
   const Parameter q(d(5));
@@ -225,6 +236,7 @@ TEST_CASE("autograd/tape: gradients add up") {
   CHECK(g.size() == 2);
 }
 
+// FAULTS 55
 TEST_CASE("autograd/tape: a parameter that changed since is an error") {
   Parameter p(d(3), "weight");
   Tape tape;
@@ -238,6 +250,7 @@ TEST_CASE("autograd/tape: a parameter that changed since is an error") {
   CHECK(next.gradient(p * p)[p].item<double>() == 8);
 }
 
+// FAULTS 29 FAULTS 31 FAULTS 49 FAULTS 50
 TEST_CASE("autograd/tape: what gradient refuses") {
   Tape tape;
   CHECK(message_of<GraphError>([&] { tape.gradient(d(3)); }).find("no leaf watched") != std::string::npos);
@@ -256,6 +269,7 @@ TEST_CASE("autograd/tape: what gradient refuses") {
   CHECK(equal(tape.gradient(y, ones({2}, float64))[x], full({2}, 2, float64)));
 }
 
+// FAULTS 65
 TEST_CASE("autograd/tape: an exception while recording leaves the outer tape current") {
   const Parameter p(d(3));
   Tape outer;

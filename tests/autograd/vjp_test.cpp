@@ -68,6 +68,7 @@ std::string sweep_message() {
 
 }  // namespace
 
+// FAULTS 63
 TEST_CASE("autograd/vjp: a contribution of a wrong shape or dtype names op and operand") {
   CHECK(sweep_message<WrongShape>().starts_with(
       "[wrong_shape] its VJP gave float64[4] for operand x, which is float64[3] (vjp_test.cpp:"));
@@ -85,6 +86,7 @@ TEST_CASE("autograd/vjp: a contribution of the broadcast shape is summed down") 
   CHECK(equal(tape.gradient(y, ones({3}, float64))[x], full({3}, 4, float64)));
 }
 
+// FAULTS 62
 TEST_CASE("autograd/vjp: an exception in a rule passes through and leaves the tape usable") {
   const Parameter p(tensor({1.0, 2.0, 3.0}, float64));
   Tape tape;
@@ -111,6 +113,7 @@ TEST_CASE("autograd/vjp: an exception in a consuming sweep leaves no half-freed 
   CHECK(message_of<GraphError>([&] { tape.gradient(y); }).find("records freed") != std::string::npos);
 }
 
+// FAULTS 64
 TEST_CASE("autograd/vjp: a rule may sweep a tape of its own") {
   Tape tape;
   const Tensor x = tape.watch(tensor({1.0, 2.0, 3.0}, float64));

@@ -96,6 +96,8 @@ TEST_CASE("optim/sgd: in place when only the cell holds the memory") {
   }
 }
 
+// A tensor that is held never changes, so nothing writes into what a rule saved, a leaf, a view or a repeated
+// element: FAULTS 51 FAULTS 52 FAULTS 53 FAULTS 54
 TEST_CASE("optim/sgd: a snapshot stays what it was") {
   Rng rng{53};
   Parameter w(rng.normal({300}));
@@ -122,6 +124,7 @@ TEST_CASE("optim/sgd: two parameters that began as one tensor part ways") {
   CHECK(equal(b.value(), ones({4})));
 }
 
+// FAULTS 55
 TEST_CASE("optim/sgd: a step between forward and sweep is noticed") {
   Parameter w(ones({3}));
   optim::SGD sgd{{w.ref()}, {.learning_rate = 0.5}};

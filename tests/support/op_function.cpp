@@ -9,7 +9,7 @@ OpFunction::OpFunction(const Op& op, const Sample& sample, bool repeated) : op_(
   for (size_t i = 0; i < sample.inputs.size(); ++i) {
     const Tensor& x = sample.inputs[i];
     slot_.push_back(-1);
-    if (i >= free || !is_floating(x.dtype())) continue;
+    if (i >= free || !is_floating(x.dtype()) || (op.constant_operands >> i & 1) != 0) continue;
     for (size_t v = 0; repeated && v < variables_.size(); ++v) {
       if (variables_[v].shape() == x.shape() && variables_[v].dtype() == x.dtype())
         slot_[i] = static_cast<int>(v);

@@ -15,7 +15,7 @@ namespace tapegrad::testing {
 // A backward op whose last operand is y = primal(x…) has no free y: it is computed from the x given.
 class OpFunction {
  public:
-  // The variables are the floating operands, each its own. With `repeated`, operands of one shape share a
+  // The variables are the floating operands but the constant ones, each its own. With `repeated`, operands of one shape share a
   // variable.
   OpFunction(const Op& op, const Sample& sample, bool repeated = false);
 

@@ -3,13 +3,12 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/support/reference_parts.h"
+
 namespace tapegrad::testing {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-
-// g·df, but 0 where g = 0 and df is not finite.
-double pole(double g, double df) { return g == 0 && !std::isfinite(df) ? 0 : g * df; }
 
 double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 
@@ -18,8 +17,6 @@ double smaller(double a, double b) { return std::isnan(a) ? a : std::isnan(b) ? 
 
 // g for the one chosen, half at a tie.
 double chosen(double g, bool other_wins, bool tie) { return other_wins ? 0 : tie ? g / 2 : g; }
-
-double sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
 
 // 1 − tanh², with all its digits: 4e^{-2|x|} / (1 + e^{-2|x|})².
 double tanh_slope(double x) {
@@ -44,13 +41,14 @@ const ScalarReference kScalars[] = {
     {"mul", 2, [](const double* x) { return x[0] * x[1]; },
      {[](double g, const double* x) { return g * x[1]; }, [](double g, const double* x) { return g * x[0]; }}},
     {"div", 2, [](const double* x) { return x[0] / x[1]; },
-     {[](double g, const double* x) { return g / x[1]; },
+     {[](double g, const double* x) { return g == 0 && (x[1] == 0 || std::isnan(x[1])) ? 0 : g / x[1]; },
       [](double g, const double* x) { return pole(g, -(x[0] / x[1] / x[1])); }}},
     {"neg", 1, [](const double* x) { return -x[0]; }, {[](double g, const double*) { return -g; }}},
     {"mul_add", 3, [](const double* x) { return x[0] * x[1] + x[2]; },
      {[](double g, const double* x) { return g * x[1]; }, [](double g, const double* x) { return g * x[0]; },
       [](double g, const double*) { return g; }}},
     {"pole_mul", 2, [](const double* x) { return pole(x[0], x[1]); }, {}},
+    {"pole_div", 2, [](const double* x) { return x[0] == 0 && (x[1] == 0 || std::isnan(x[1])) ? 0 : x[0] / x[1]; }, {}},
     {"maximum", 2, [](const double* x) { return larger(x[0], x[1]); },
      {[](double g, const double* x) { return chosen(g, x[0] < x[1], x[0] == x[1]); },
       [](double g, const double* x) { return chosen(g, x[0] > x[1], x[0] == x[1]); }}},
@@ -102,11 +100,9 @@ constexpr BackwardName kBackward[] = {
     {"maximum_backward_a", "maximum", 0}, {"maximum_backward_b", "maximum", 1},
     {"minimum_backward_a", "minimum", 0}, {"minimum_backward_b", "minimum", 1},
     {"pow_backward_x", "pow", 0},         {"pow_backward_p", "pow", 1},
-    {"abs_backward", "abs", 0},           {"square_backward", "square", 0},
-    {"log_backward", "log", 0},           {"tanh_backward", "tanh", 0},
-    {"sigmoid_backward", "sigmoid", 0},
 };
 
+// f of the list of operands at each place.
 template <class F>
 Array map(const std::vector<Array>& in, const F& f) {
   Shape shape = in[0].shape;
@@ -117,9 +113,19 @@ Array map(const std::vector<Array>& in, const F& f) {
   for (int64_t i = 0; i < shape.numel(); ++i) {
     const Index index = unravel(i, shape);
     for (size_t k = 0; k < in.size(); ++k) x[k] = broadcast_at(in[k], index);
-    y[static_cast<size_t>(i)] = f(x.data());
+    y[static_cast<size_t>(i)] = f(x);
   }
   return y;
+}
+
+// The forward op and operand that a backward op belongs to; the only operand where the name does not say.
+BackwardName backward_of(std::string_view op) {
+  for (const BackwardName& backward : kBackward) {
+    if (backward.name == op) return backward;
+  }
+  constexpr std::string_view kSuffix = "_backward";
+  if (!op.ends_with(kSuffix)) return {};
+  return {op, op.substr(0, op.size() - kSuffix.size()), 0};
 }
 
 class Reader final : public OptionVisitor {
@@ -144,6 +150,7 @@ class Reader final : public OptionVisitor {
     put(name, {text.begin(), text.end()});
   }
   void field(std::string_view name, Pads& value) override { put(name, {value.begin(), value.end()}); }
+  void field(std::string_view name, std::vector<double>& value) override { put(name, value); }
   void choice(std::string_view name, int32_t& value, std::span<const std::string_view>) override {
     put(name, {static_cast<double>(value)});
   }
@@ -184,6 +191,11 @@ Fields fields_of(OptionsRef options) {
   return reader.fields;
 }
 
+Fields fields_of(const Op& op, OptionsRef options) {
+  if (options.type != nullptr || op.options == nullptr) return fields_of(options);
+  return fields_of(OptionsBox(op.options).ref());
+}
+
 Index unravel(int64_t flat, const Shape& shape) {
   Index index(static_cast<size_t>(shape.rank()));
   for (int d = shape.rank() - 1; d >= 0; --d) {
@@ -207,9 +219,21 @@ double broadcast_at(const Array& x, const Index& index) {
   return x[ravel(own, x.shape)];
 }
 
+std::vector<double> ScalarReference::numbers(std::vector<double> operands, const Fields& fields) const {
+  for (std::string_view option : options) {
+    if (option.empty()) continue;
+    const auto found = fields.find(option);
+    operands.push_back(found != fields.end() ? found->second[0] : kNan);
+  }
+  return operands;
+}
+
 const ScalarReference* scalar_reference(std::string_view op) {
-  for (const ScalarReference& scalar : kScalars) {
-    if (scalar.name == op) return &scalar;
+  for (std::span<const ScalarReference> scalars :
+       {std::span<const ScalarReference>(kScalars), activation_scalars()}) {
+    for (const ScalarReference& scalar : scalars) {
+      if (scalar.name == op) return &scalar;
+    }
   }
   return nullptr;
 }
@@ -217,13 +241,18 @@ const ScalarReference* scalar_reference(std::string_view op) {
 bool reference(std::string_view op, const std::vector<Array>& inputs, const Fields& options,
                std::vector<Array>& outputs) {
   if (const ScalarReference* scalar = scalar_reference(op)) {
-    outputs = {map(inputs, scalar->value)};
+    outputs = {map(inputs, [&](const std::vector<double>& x) {
+      return scalar->value(scalar->numbers(x, options).data());
+    })};
     return true;
   }
-  for (const BackwardName& backward : kBackward) {
-    if (backward.name != op) continue;
-    const auto gradient = scalar_reference(backward.forward)->gradient[backward.operand];
-    outputs = {map(inputs, [&](const double* x) { return gradient(x[0], x + 1); })};
+  const BackwardName backward = backward_of(op);
+  const ScalarReference* forward = scalar_reference(backward.forward);
+  if (forward != nullptr && forward->gradient[backward.operand] != nullptr) {
+    outputs = {map(inputs, [&](const std::vector<double>& x) {
+      const std::vector<double> operands(x.begin() + 1, x.begin() + 1 + forward->arity);
+      return forward->gradient[backward.operand](x[0], forward->numbers(operands, options).data());
+    })};
     return true;
   }
   const auto found = structured_references().find(op);

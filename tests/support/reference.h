@@ -26,14 +26,20 @@ Array array_like(const Shape& shape, double value = 0);
 // The options of a call by field name, a text as its characters; optional fields that are not set are absent.
 using Fields = std::map<std::string, std::vector<double>, std::less<>>;
 Fields fields_of(OptionsRef options);
+// None given: the op's default ones.
+Fields fields_of(const Op& op, OptionsRef options);
 
-// A pointwise op of the library on single numbers.
+// A pointwise op of the library on single numbers: its operands, then the options named, NaN where absent.
 struct ScalarReference {
   std::string_view name;
   int arity;
   double (*value)(const double* x);
   // g·∂/∂x_i by the library's conventions at kinks, ties and poles; null where there is no gradient.
   double (*gradient[3])(double g, const double* x);
+  std::string_view options[2] = {};
+
+  // The numbers that value and gradient read, of which the operands are given.
+  std::vector<double> numbers(std::vector<double> operands, const Fields& fields) const;
 };
 // Null if the op is not a pointwise forward op of the table.
 const ScalarReference* scalar_reference(std::string_view op);

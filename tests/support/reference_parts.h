@@ -3,6 +3,8 @@
 // What the files of references share.
 
 #include <algorithm>
+#include <cmath>
+#include <span>
 
 #include "tests/support/reference.h"
 
@@ -22,6 +24,13 @@ inline Index list(Options o, std::string_view name) {
 }
 inline Shape shape_from(const Index& sizes) { return Shape(std::span<const int64_t>(sizes)); }
 inline int64_t from_end(int64_t dim, int rank) { return dim < 0 ? dim + std::max(1, rank) : dim; }
+
+// g·df, but 0 where g = 0 and df is not finite.
+inline double pole(double g, double df) { return g == 0 && !std::isfinite(df) ? 0 : g * df; }
+inline double sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
+
+// Pointwise ops by file.
+std::span<const ScalarReference> activation_scalars();
 
 // Of a list of numbers, in order: their sum; where the largest or smallest is (the first NaN wins); ln Σ e^x.
 double total(const std::vector<double>& v);
@@ -51,5 +60,6 @@ const std::map<std::string_view, Reference>& shape_references();
 const std::map<std::string_view, Reference>& index_references();
 // The references of products beside matmul and linear.
 const std::map<std::string_view, Reference>& product_references();
+const std::map<std::string_view, Reference>& loss_references();
 
 }  // namespace tapegrad::testing

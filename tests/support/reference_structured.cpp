@@ -1,4 +1,4 @@
-// References of softmax, products, losses and the rest that is not pointwise.
+// References of softmax, products and the rest that is not pointwise.
 
 #include <cmath>
 
@@ -112,52 +112,6 @@ Out linear_backward_weight(In in, Options) {
   return {y};
 }
 
-enum { kNone, kMean, kSum };
-
-double joined(const std::vector<double>& v, int64_t reduction) {
-  return reduction == kMean ? total(v) / static_cast<double>(v.size()) : total(v);
-}
-
-Out mse_loss(In in, Options o) {
-  Array difference = in[0], squares = in[0];
-  for (size_t i = 0; i < squares.v.size(); ++i) {
-    difference[i] = in[0][i] - in[1][i];
-    squares[i] = difference[i] * difference[i];
-  }
-  const int64_t reduction = number(o, "reduction");
-  if (reduction == kNone) return {squares, difference};
-  return {array_like({}, joined(squares.v, reduction)), difference};
-}
-
-std::vector<double> row_of(const Array& logits, size_t r) {
-  const auto classes = static_cast<size_t>(logits.shape[logits.shape.rank() - 1]);
-  const double* first = logits.v.data() + r * classes;
-  return {first, first + classes};
-}
-
-Out cross_entropy(In in, Options o) {
-  Array rows = array_like(in[1].shape);
-  for (size_t r = 0; r < rows.v.size(); ++r) {
-    const std::vector<double> logits = row_of(in[0], r);
-    rows[r] = log_sum_exp(logits) - logits[static_cast<size_t>(in[1][r])];
-  }
-  const int64_t reduction = number(o, "reduction");
-  if (reduction == kNone) return {rows};
-  return {array_like({}, joined(rows.v, reduction)), rows};
-}
-
-Out cross_entropy_backward(In in, Options) {
-  Array y = array_like(in[1].shape);
-  for (size_t r = 0; r < in[2].v.size(); ++r) {
-    const std::vector<double> logits = row_of(in[1], r);
-    for (size_t c = 0; c < logits.size(); ++c) {
-      const double p = std::exp(logits[c] - log_sum_exp(logits));
-      y[r * logits.size() + c] = in[0][r] * (p - (c == static_cast<size_t>(in[2][r]) ? 1 : 0));
-    }
-  }
-  return {y};
-}
-
 // Element i is decided by the 32-bit word i % 4 of draw i / 4.
 Out dropout(In in, Options o) {
   const double p = o.find("p")->second[0];
@@ -202,13 +156,11 @@ const std::map<std::string_view, Reference>& structured_references() {
         {"linear", linear},
         {"linear_backward_input", linear_backward_input},
         {"linear_backward_weight", linear_backward_weight},
-        {"mse_loss", mse_loss},
-        {"cross_entropy", cross_entropy},
-        {"cross_entropy_backward", cross_entropy_backward},
         {"dropout", dropout},
     };
-    for (const auto* more : {&layout_references(), &shape_references(), &index_references(),
-                             &product_references(), &reduction_references(), &scan_references()}) {
+    for (const auto* more :
+         {&layout_references(), &shape_references(), &index_references(), &product_references(),
+          &reduction_references(), &scan_references(), &loss_references()}) {
       all.insert(more->begin(), more->end());
     }
     return all;
