@@ -11,22 +11,12 @@
 namespace tapegrad::verify {
 namespace {
 
-class Promoter final : public OptionVisitor {
+class Promoter final : public PassingVisitor {
  public:
-  void field(std::string_view, bool&) override {}
-  void field(std::string_view, int64_t&) override {}
-  void field(std::string_view, double&) override {}
-  void field(std::string_view, Dims&) override {}
+  using PassingVisitor::field;
   void field(std::string_view, DType& value) override {
     if (value == float32) value = float64;
   }
-  void field(std::string_view, std::optional<int64_t>&) override {}
-  void field(std::string_view, std::optional<double>&) override {}
-  void field(std::string_view, std::optional<Dims>&) override {}
-  void field(std::string_view, CellRef&) override {}
-  void field(std::string_view, Text&) override {}
-  void field(std::string_view, Pads&) override {}
-  void choice(std::string_view, int32_t&, std::span<const std::string_view>) override {}
 };
 
 // y = x·(1 ± 2⁻²⁴), forward and backward with signs of their own: half a unit of float32, for values that are

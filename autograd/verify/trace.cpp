@@ -15,7 +15,7 @@ void Trace::contributed(int operand, const Tensor& contribution) {
 Trace trace_sweep(Tape& tape, const Tensors& outputs, const Tensors& cotangents) {
   Trace trace;
   detail::TapeImpl& impl = *tape.impl();
-  Sweep sweep(impl, {}, false);
+  Sweep sweep(impl, {}, false, {});
   sweep.observe(trace);
   for (size_t k = 0; k < outputs.size(); ++k) {
     const detail::Body& y = *outputs[k].handle();

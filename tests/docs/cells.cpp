@@ -42,6 +42,7 @@ class Fields final : public OptionVisitor {
     put(name, fmt::format("\"{}\"", std::string_view(value)));
   }
   void field(std::string_view name, Pads& value) override { put(name, list(value)); }
+  void field(std::string_view name, std::vector<double>& value) override { put(name, list(value)); }
   void choice(std::string_view name, int32_t& value, std::span<const std::string_view> names) override {
     put(name, std::string(names[static_cast<size_t>(value)]));
   }
@@ -52,7 +53,7 @@ class Fields final : public OptionVisitor {
   template <class List>
   static std::string list(const List& values) {
     std::string text;
-    for (const int64_t v : values) text += (text.empty() ? "" : ", ") + number(static_cast<double>(v));
+    for (const auto v : values) text += (text.empty() ? "" : ", ") + number(static_cast<double>(v));
     return "[" + text + "]";
   }
   template <class T>

@@ -28,21 +28,15 @@ const Op* op_or_skip(const char* name, const char* row) {
 }
 
 // Sets fields of an options struct by name.
-class Setter final : public OptionVisitor {
+class Setter final : public PassingVisitor {
  public:
   explicit Setter(const std::map<std::string, double, std::less<>>& values) : values_(values) {}
+  using PassingVisitor::field;
   void field(std::string_view name, bool& value) override { set(name, value); }
   void field(std::string_view name, int64_t& value) override { set(name, value); }
   void field(std::string_view name, double& value) override { set(name, value); }
   void field(std::string_view name, std::optional<int64_t>& value) override { set(name, value); }
   void field(std::string_view name, std::optional<double>& value) override { set(name, value); }
-  void field(std::string_view, Dims&) override {}
-  void field(std::string_view, DType&) override {}
-  void field(std::string_view, std::optional<Dims>&) override {}
-  void field(std::string_view, CellRef&) override {}
-  void field(std::string_view, Text&) override {}
-  void field(std::string_view, Pads&) override {}
-  void field(std::string_view, std::vector<double>&) override {}
   void choice(std::string_view name, int32_t& value, std::span<const std::string_view>) override {
     set(name, value);
   }

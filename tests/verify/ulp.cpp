@@ -6,6 +6,7 @@
 #include <chrono>
 #include <regex>
 
+#include "autograd/error.h"
 #include "autograd/kernels/dispatch.h"
 #include "autograd/text.h"
 #include "autograd/threads.h"
@@ -30,17 +31,28 @@ bool measurable(const Op& op) {
 }
 bool needs_bound(const Op& op) { return op.max_inputs == 1 && op.vjp != nullptr; }
 
-// The default options and those of the samples.
+bool accepts(const Op& op, OptionsRef options) {
+  try {
+    run(op, std::vector<Tensor>(static_cast<size_t>(op.max_inputs), zeros({1}, float64)), options);
+    return true;
+  } catch (const ArgumentError&) {
+    return false;
+  }
+}
+
+// The default options, where the op takes them, and those of the samples.
 std::vector<OptionsBox> option_sets(const Op& op) {
   if (op.options == nullptr) return {OptionsBox()};
-  std::vector<OptionsBox> sets = {OptionsBox(op.options)};
+  std::vector<OptionsBox> sets;
+  const OptionsBox standard(op.options);
+  if (accepts(op, standard.ref())) sets.push_back(standard);
   Samples samples(float64);
   op.samples(samples);
   for (const Sample& sample : samples.samples()) {
-    const bool known = std::any_of(sets.begin(), sets.end(), [&](const OptionsBox& set) {
-      return equal(set.ref(), sample.options.ref());
-    });
-    if (!known) sets.push_back(sample.options);
+    const OptionsRef options = sample.options.ref();
+    const bool known = std::any_of(sets.begin(), sets.end(),
+                                   [&](const OptionsBox& set) { return equal(set.ref(), options); });
+    if (options.type != nullptr && !known) sets.push_back(sample.options);
   }
   return sets;
 }

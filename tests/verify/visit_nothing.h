@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "autograd/options.h"
 
 namespace tapegrad::verify {
@@ -19,6 +21,7 @@ class VisitNothing : public OptionVisitor {
   void field(std::string_view, CellRef&) override {}
   void field(std::string_view, Text&) override {}
   void field(std::string_view, Pads&) override {}
+  void field(std::string_view, std::vector<double>&) override {}
   void choice(std::string_view, int32_t&, std::span<const std::string_view>) override {}
 };
 
