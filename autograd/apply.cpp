@@ -69,7 +69,8 @@ class Invocation {
     resolve();
     call_.into_ = t_state.trace == nullptr ? into : nullptr;
     call_.op_->shape(call_);
-    if (t_state.trace != nullptr) [[unlikely]] return run_traced();
+    if (t_state.trace != nullptr) [[unlikely]]
+      return run_traced();
     if (call_.op_->forward != nullptr) call_.op_->forward(call_);
     note();
   }

@@ -72,7 +72,8 @@ uint64_t CellRef::id() const { return cell_ != nullptr ? cell_->id : 0; }
 uint64_t CellRef::version() const { return cell_ != nullptr ? cell_->version : 0; }
 Tensor CellRef::value() const {
   if (cell_ == nullptr) raise<ArgumentError>("an undefined parameter or buffer was used");
-  if (detail::t_state.trace != nullptr) [[unlikely]] return detail::t_state.trace->read(cell_);
+  if (detail::t_state.trace != nullptr) [[unlikely]]
+    return detail::t_state.trace->read(cell_);
   return cell_->value;
 }
 
