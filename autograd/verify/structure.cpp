@@ -44,7 +44,9 @@ double dot(const Tensors& a, const Tensors& b, double& mass) {
 void poison(const Tensors& like) {
   for (int copies = 0; copies < 3; ++copies) {
     Tensors held;
-    for (const Tensor& x : like) held.push_back(full(x.shape(), NAN, x.dtype()));
+    for (const Tensor& x : like) {
+      if (is_floating(x.dtype())) held.push_back(full(x.shape(), NAN, x.dtype()));
+    }
   }
 }
 
@@ -224,7 +226,13 @@ class Structure {
   void shared() {
     if (!subject_.cells().empty()) return;
     for (size_t b = 1; b < g1_.size(); ++b) {
-      for (size_t a = 0; a < b; ++a) share(a, b);
+      for (size_t a = 0; a < b; ++a) {
+        try {
+          share(a, b);
+        } catch (const Error&) {
+          // The values of one are outside the domain of the other.
+        }
+      }
     }
   }
   void share(size_t a, size_t b) {
