@@ -80,6 +80,14 @@ class Structure {
   int input(size_t v) const { return subject_.varied()[v]; }
   const std::string& name(size_t v) const { return subject_.input_name(input(v)); }
 
+  double largest_input() const {
+    double top = 0;
+    for (const Tensor& x : subject_.inputs()) {
+      if (is_floating(x.dtype())) top = std::max(top, largest(x));
+    }
+    return top;
+  }
+
   void repeats() {
     if (!same_bits(evaluate(subject_, subject_.inputs()), y_)) {
       fault(Verdict::nondeterministic, -1, "two runs of the function differ in their bits");
@@ -145,8 +153,9 @@ class Structure {
     for (size_t k = 0; k < y_.size(); ++k) joint.push_back(alpha * c1_[k] + beta * c2_[k]);
     const Tensors g = recording_.gradient(joint);
     for (size_t v = 0; v < g.size(); ++v) {
-      // Terms as large as the cotangent may cancel.
-      const double scale = std::max({largest(g1_[v]), largest(g2[v]), largest_of(joint)});
+      // Terms as large as the cotangent times an input may cancel.
+      const double terms = largest_of(joint) * std::max(1.0, largest_input());
+      const double scale = std::max({largest(g1_[v]), largest(g2[v]), terms});
       const double bound = 256 * unit(g[v]) * scale;
       for (int64_t i = 0; i < g[v].numel(); ++i) {
         const double sum = alpha * at(g1_[v], i) + beta * at(g2[v], i);
