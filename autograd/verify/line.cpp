@@ -72,7 +72,14 @@ Line::Point SubjectLine::evaluate(double t) {
   Tensors inputs = ground_.subject.inputs();
   Point point{};
   point.t = entry_ >= 0 ? move_entry(inputs, t) : move_all(inputs, t);
-  const Tensors outputs = verify::evaluate(ground_.subject, inputs);
+  Tensors outputs;
+  try {
+    outputs = verify::evaluate(ground_.subject, inputs);
+  } catch (const Error&) {
+    // A step out of the function's domain: a smaller one may stay inside.
+    std::fill_n(point.phi, count_, NAN);
+    return point;
+  }
   if (size_.empty()) {
     for (const Tensor& y : outputs) size_.emplace_back(static_cast<size_t>(y.numel()), -1.0);
   }

@@ -44,7 +44,9 @@ double dot(const Tensors& a, const Tensors& b, double& mass) {
 void poison(const Tensors& like) {
   for (int copies = 0; copies < 3; ++copies) {
     Tensors held;
-    for (const Tensor& x : like) held.push_back(full(x.shape(), NAN, x.dtype()));
+    for (const Tensor& x : like) {
+      if (is_floating(x.dtype())) held.push_back(full(x.shape(), NAN, x.dtype()));
+    }
   }
 }
 
@@ -77,6 +79,14 @@ class Structure {
   void fault(Verdict verdict, int input, std::string what) { report_.fault(verdict, input, std::move(what)); }
   int input(size_t v) const { return subject_.varied()[v]; }
   const std::string& name(size_t v) const { return subject_.input_name(input(v)); }
+
+  double largest_input() const {
+    double top = 0;
+    for (const Tensor& x : subject_.inputs()) {
+      if (is_floating(x.dtype())) top = std::max(top, largest(x));
+    }
+    return top;
+  }
 
   void repeats() {
     if (!same_bits(evaluate(subject_, subject_.inputs()), y_)) {
@@ -143,8 +153,9 @@ class Structure {
     for (size_t k = 0; k < y_.size(); ++k) joint.push_back(alpha * c1_[k] + beta * c2_[k]);
     const Tensors g = recording_.gradient(joint);
     for (size_t v = 0; v < g.size(); ++v) {
-      // Terms as large as the cotangent may cancel.
-      const double scale = std::max({largest(g1_[v]), largest(g2[v]), largest_of(joint)});
+      // Terms as large as the cotangent times an input may cancel.
+      const double terms = largest_of(joint) * std::max(1.0, largest_input());
+      const double scale = std::max({largest(g1_[v]), largest(g2[v]), terms});
       const double bound = 256 * unit(g[v]) * scale;
       for (int64_t i = 0; i < g[v].numel(); ++i) {
         const double sum = alpha * at(g1_[v], i) + beta * at(g2[v], i);
@@ -224,7 +235,13 @@ class Structure {
   void shared() {
     if (!subject_.cells().empty()) return;
     for (size_t b = 1; b < g1_.size(); ++b) {
-      for (size_t a = 0; a < b; ++a) share(a, b);
+      for (size_t a = 0; a < b; ++a) {
+        try {
+          share(a, b);
+        } catch (const Error&) {
+          // The values of one are outside the domain of the other.
+        }
+      }
     }
   }
   void share(size_t a, size_t b) {

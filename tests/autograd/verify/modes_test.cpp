@@ -187,6 +187,19 @@ TEST_CASE("autograd/verify/modes: nothing checked is not a pass, and bad argumen
   CHECK_THROWS_AS(gradcheck(*find_op("argmax"), Sample{x, {}}), ArgumentError);
 }
 
+TEST_CASE("autograd/verify/modes: a step that the function refuses is a step too wide") {
+  const auto f = [](const Tensor& v) {
+    for (double x : v.to_vector<double>()) {
+      if (!(x >= 0 && x <= 1)) throw ArgumentError("outside [0, 1]");
+    }
+    return square(v);
+  };
+  const Report inside = gradcheck(f, {tensor({0.999, 0.5, 1e-3}, float64)});
+  CHECK_MESSAGE(inside.ok(), inside.text());
+  CHECK_FALSE(gradcheck(f, {tensor({1.0, 0.5}, float64)}).ok());  // one side alone gives no derivative
+  CHECK_THROWS_AS(gradcheck(f, {tensor({1.5}, float64)}), ArgumentError);
+}
+
 TEST_CASE("autograd/verify/modes: a function that is not the same twice") {
   double drift = 0;
   const auto f = [&](const Tensor& v) { return v * (1.0 + (drift += 1e-9)); };

@@ -65,8 +65,35 @@ TEST_CASE(
   CHECK(p99 <= 1e-7);
 }
 
+namespace {
+
+// Every op at its samples times a number: what is called wrong, and what is not decided.
+struct Scaled {
+  size_t entries = 0, undecided = 0;
+
+  void check(const Op& op, const Sample& sample, const std::string& text) {
+    const OpFunction f(op, sample);
+    if (f.elements() == 0) return;
+    for (double y : f.joined(f.variables()).to_vector<double>()) {
+      if (!std::isfinite(y)) return;  // out of the op's domain
+    }
+    for (bool second : {false, true}) {
+      const Report report = gradcheck(
+          op, sample, {.max_entries = 6, .projections = 1, .second_order = second, .locate = false});
+      CHECK_MESSAGE(report.faults().empty(), text << ": " << report.text());
+      for (const CheckedEntry& e : report.entries()) {
+        ++entries;
+        undecided += e.verdict == Verdict::noisy;
+        CHECK_MESSAGE((e.passed || e.verdict == Verdict::noisy), text << ": " << report.text());
+      }
+    }
+  }
+};
+
+}  // namespace
+
 TEST_CASE("autograd/verify/planted: no alarm about a right op, with inputs scaled from 1e-3 to 30") {
-  size_t entries = 0;
+  Scaled scaled;
   for (double scale : {1e-3, 30.0}) {
     for (const Op* op : all_ops()) {
       if (op->vjp == nullptr) continue;
@@ -76,16 +103,16 @@ TEST_CASE("autograd/verify/planted: no alarm about a right op, with inputs scale
         for (Tensor& x : sample.inputs) {
           if (is_floating(x.dtype())) x = (x * scale).detach();
         }
-        const OpFunction f(*op, sample);
-        if (f.elements() == 0 || f.joined(f.variables()).numel() == 0) continue;
-        for (bool second : {false, true}) {
-          const Report report =
-              gradcheck(*op, sample, {.max_entries = 6, .projections = 1, .second_order = second});
-          CHECK_MESSAGE(report.ok(), f.text(i) << " times " << scale << ": " << report.text());
-          entries += report.entries().size();
+        const std::string text = OpFunction(*op, sample).text(i) + " times " + std::to_string(scale);
+        try {
+          scaled.check(*op, sample, text);
+        } catch (const ArgumentError&) {
+          // An op that refuses values outside its domain.
         }
       }
     }
   }
-  CHECK(entries > 10000);
+  MESSAGE(scaled.undecided << " of " << scaled.entries << " derivatives are not decided");
+  CHECK(scaled.entries > 10000);
+  CHECK(scaled.undecided * 1000 <= scaled.entries);
 }
