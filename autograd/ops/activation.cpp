@@ -57,11 +57,11 @@ struct Elu : LaneOp<Elu, formula::Elu, Lane::elu, kByFormula> {
   static void samples(Samples& s) {
     samples_with(s, Options{1.5});
     if (s.benchmark()) return;
-    s.add_convention({.what = "at 0 the gradient is alpha; −0 stays −0; −inf gives −alpha",
-                      .inputs = {s.values({0.0, -0.0, -kInf, kInf})},
+    s.add_convention({.what = "at 0 the gradient is alpha; −0 stays −0; −inf gives −alpha; NaN passes it",
+                      .inputs = {s.values({0.0, -0.0, -kInf, kInf, kNan})},
                       .options = Options{1.5},
-                      .value = s.values({0.0, -0.0, -1.5, kInf}),
-                      .gradients = {s.values({1.5, 1.5, 0.0, 1.0})}});
+                      .value = s.values({0.0, -0.0, -1.5, kInf, kNan}),
+                      .gradients = {s.values({1.5, 1.5, 0.0, 1.0, 1.0})}});
   }
 };
 
