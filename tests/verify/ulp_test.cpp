@@ -123,7 +123,7 @@ TEST_CASE("verify/ulp: the float64 kernel as the reference shows the same errors
   const Op* list[] = {find_op("exp")};
   REQUIRE(list[0] != nullptr);
   Progress progress(false);
-  const Subject subject{list[0], {}, find_reference("exp"), 1, 2, &progress, ""};
+  const MeasuredOp subject{list[0], {}, find_reference("exp"), 1, 2, &progress, ""};
   Points<float> points = unary_points<float>(20000, 5);
   const Worst<float> narrow = against_float64(subject, points), wide = against_mpfr(subject, points);
   CHECK(narrow.error > 0.5);
