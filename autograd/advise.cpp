@@ -34,6 +34,7 @@ class FieldReader final : public OptionVisitor {
   void field(std::string_view, CellRef&) override {}
   void field(std::string_view, Text&) override {}
   void field(std::string_view, Pads&) override {}
+  void field(std::string_view, std::vector<double>&) override {}
   void choice(std::string_view, int32_t&, std::span<const std::string_view>) override {}
 
   std::optional<Dims> dims;

@@ -104,6 +104,9 @@ class InfinityFinder final : public OptionVisitor {
   void field(std::string_view, CellRef&) override {}
   void field(std::string_view, Text&) override {}
   void field(std::string_view, Pads&) override {}
+  void field(std::string_view, std::vector<double>& values) override {
+    for (const double value : values) found |= std::isinf(value);
+  }
   void choice(std::string_view, int32_t&, std::span<const std::string_view>) override {}
 
   bool found = false;
