@@ -36,6 +36,7 @@ class Setter final : public OptionVisitor {
   void field(std::string_view, CellRef&) override {}
   void field(std::string_view, Text&) override {}
   void field(std::string_view, Pads&) override {}
+  void field(std::string_view, std::vector<double>&) override {}
   void choice(std::string_view name, int32_t& value, std::span<const std::string_view>) override {
     set(name, value);
   }
