@@ -18,24 +18,13 @@ constexpr std::string_view kMoves[] = {
     "squeeze", "unsqueeze", "flatten", "transpose", "diagonal", "split", "repeat_interleave"};
 
 // Reads the fields of one name out of options.
-class FieldReader final : public OptionVisitor {
+class FieldReader final : public PassingVisitor {
  public:
   explicit FieldReader(std::string_view wanted) : wanted_(wanted) {}
-  void field(std::string_view, bool&) override {}
-  void field(std::string_view, int64_t&) override {}
-  void field(std::string_view, double&) override {}
-  void field(std::string_view, Dims&) override {}
-  void field(std::string_view, DType&) override {}
-  void field(std::string_view, std::optional<int64_t>&) override {}
-  void field(std::string_view, std::optional<double>&) override {}
+  using PassingVisitor::field;
   void field(std::string_view name, std::optional<Dims>& value) override {
     if (name == wanted_) dims = value;
   }
-  void field(std::string_view, CellRef&) override {}
-  void field(std::string_view, Text&) override {}
-  void field(std::string_view, Pads&) override {}
-  void field(std::string_view, std::vector<double>&) override {}
-  void choice(std::string_view, int32_t&, std::span<const std::string_view>) override {}
 
   std::optional<Dims> dims;
 

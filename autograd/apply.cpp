@@ -6,6 +6,7 @@
 
 #include "autograd/body.h"
 #include "autograd/plain_call.h"
+#include "autograd/program/trace.h"
 #include "autograd/raise.h"
 #include "autograd/tape_impl.h"
 #include "autograd/text.h"
@@ -66,9 +67,26 @@ class Invocation {
 
   void run(detail::Cell* into = nullptr) {
     resolve();
-    call_.into_ = into;
+    call_.into_ = t_state.trace == nullptr ? into : nullptr;
     call_.op_->shape(call_);
+    if (t_state.trace != nullptr) [[unlikely]]
+      return run_traced();
     if (call_.op_->forward != nullptr) call_.op_->forward(call_);
+    note();
+  }
+
+  void run_traced() {
+    if (call_.op_->flags.writes_state)
+      t_state.trace->before_write(detail::written_cell(*call_.op_, call_.options_));
+    if (call_.op_->forward != nullptr) call_.op_->forward(call_);
+    note();
+    t_state.trace->record(*call_.op_, call_.options_, call_.where_,
+                          {call_.args_, static_cast<size_t>(call_.inputs_)}, call_.in_,
+                          {call_.out_, static_cast<size_t>(call_.outputs_)});
+  }
+
+  // Onto the tape, where one records and an operand is tracked.
+  void note() {
     if (tracked_ && call_.outputs_ > 0 && detail::is_recorded(*call_.op_, *call_.out_[0])) {
       detail::record(*t_state.tape, *call_.op_, call_.options_, call_.where_,
                      {call_.args_, static_cast<size_t>(call_.inputs_)},
@@ -146,6 +164,7 @@ void Invocation::resolve() {
         tracked_ |= tape != nullptr && arg.cell()->trainable;
         break;
       case Arg::Kind::real:
+      case Arg::Kind::live:
       case Arg::Kind::integer: literals = true; break;
       case Arg::Kind::none: undefined = true; break;
     }
@@ -172,7 +191,7 @@ void Invocation::resolve_literals() {
     const Arg& arg = call_.args_[i];
     if (!arg.is_literal()) continue;
     const DType dtype = neighbour->dtype;
-    if (dtype == DType::boolean || (dtype == DType::int64 && arg.kind() == Arg::Kind::real)) {
+    if (dtype == DType::boolean || (dtype == DType::int64 && arg.kind() != Arg::Kind::integer)) {
       call_.dtype_error(fmt::format("the number {} beside {} elements; use cast", arg.real(), name(dtype)));
     }
     detail::put_number(dtype, arg, &literal->value);
@@ -223,7 +242,7 @@ namespace {
 }  // namespace
 
 Tensor apply(const Op& op, std::span<const Arg> inputs, OptionsRef options) {
-  if (op.plain_operands != 0) {
+  if (op.plain_operands != 0 && t_state.trace == nullptr) {
     if (Tensor y = detail::plain_call(op, inputs, options); y.defined()) return y;
   }
   return full_call(op, inputs, options);
@@ -244,7 +263,7 @@ Cost cost_of(const Op& op, std::span<const Tensor> inputs, OptionsRef options) {
 }
 
 void update(const CellRef& cell, const Op& op, std::initializer_list<Arg> inputs, OptionsRef options) {
-  if (op.plain_operands != 0 &&
+  if (op.plain_operands != 0 && t_state.trace == nullptr &&
       detail::plain_update(*cell.handle(), op, {inputs.begin(), inputs.size()}, options)) {
     ++cell.handle()->version;
     return;
@@ -259,6 +278,8 @@ void update(const CellRef& cell, const Op& op, std::initializer_list<Arg> inputs
   invocation.run(cell.handle());
   detail::Cell& target = *cell.handle();
   Tensor result = invocation.take(0);
+  detail::Trace* const trace = t_state.trace;
+  if (trace != nullptr) trace->before_write(cell.handle());
   if (result.handle() != target.value.handle()) {
     if (result.dtype() != target.value.dtype() || !(result.shape() == target.value.shape())) {
       raise<ShapeError>("[{}] the update {} does not fit the cell \"{}\": {}", op.name,
@@ -267,6 +288,7 @@ void update(const CellRef& cell, const Op& op, std::initializer_list<Arg> inputs
     target.value = std::move(result);
   }
   ++target.version;
+  if (trace != nullptr) trace->wrote(cell.handle());
 }
 
 void Call::push(Body* body) {
@@ -310,7 +332,7 @@ namespace {
 
 std::string describe_operand(const Arg& arg, const Body* body) {
   if (arg.kind() == Arg::Kind::integer) return fmt::format("{}", arg.integer());
-  if (arg.kind() == Arg::Kind::real) return fmt::format("{}", arg.real());
+  if (arg.is_literal()) return fmt::format("{}", arg.real());
   return body != nullptr ? describe(*body) : "undefined";
 }
 

@@ -14,6 +14,10 @@
 
 namespace tapegrad {
 
+namespace detail {
+class PlannedCall;
+}
+
 // The one door: checks the operands, asks the shape rule for the outputs, allocates them, runs the kernel,
 // and records the op if a tape records on this thread and an operand is tracked. A trailing Arg{} is an
 // operand left out. Returns the first output. Throws the errors of the op's shape rule, and a GraphError when
@@ -112,6 +116,7 @@ class TAPEGRAD_API Call {
 
  private:
   friend class Invocation;
+  friend class detail::PlannedCall;
   Call() = default;
   void push(detail::Body* body);
   std::string word(std::string_view what) const;

@@ -14,7 +14,7 @@ namespace tapegrad {
 // number takes the dtype of the tensors beside it and travels in the record, not as a tensor.
 class Arg {
  public:
-  enum class Kind : uint8_t { none, tensor, cell, real, integer };
+  enum class Kind : uint8_t { none, tensor, cell, real, integer, live };
 
   Arg() = default;
   // Field by field. Copied as a block, right after its fields were written one by one, it would stall.
@@ -42,6 +42,15 @@ class Arg {
   Arg(T value, const char* file = __builtin_FILE(), int line = __builtin_LINE())
       : integer_(static_cast<int64_t>(value)), where_{file, line}, kind_(Kind::integer) {}
 
+  // A number that changes from step to step, such as a step size: read now, and by a Program at each run.
+  static Arg live(const double* number, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    Arg arg;
+    arg.live_ = number;
+    arg.where_ = {file, line};
+    arg.kind_ = Kind::live;
+    return arg;
+  }
+
   // An operand that some tape keeps alive.
   static Arg borrow(detail::Body* body, const SourceLine& where) {
     Arg arg;
@@ -52,11 +61,16 @@ class Arg {
   }
 
   Kind kind() const { return kind_; }
-  bool is_literal() const { return kind_ == Kind::real || kind_ == Kind::integer; }
+  bool is_literal() const { return kind_ >= Kind::real; }
   const SourceLine& where() const { return where_; }
   detail::Body* body() const { return body_; }
   detail::Cell* cell() const { return cell_; }
-  double real() const { return kind_ == Kind::integer ? static_cast<double>(integer_) : real_; }
+  double real() const {
+    if (kind_ == Kind::real) return real_;
+    return kind_ == Kind::integer ? static_cast<double>(integer_) : *live_;
+  }
+  // Where a live number is read; null for others.
+  const double* live() const { return kind_ == Kind::live ? live_ : nullptr; }
   int64_t integer() const { return integer_; }
 
  private:
@@ -65,6 +79,7 @@ class Arg {
     detail::Cell* cell_;
     double real_;
     int64_t integer_;
+    const double* live_;
   };
   SourceLine where_;
   Kind kind_ = Kind::none;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Everything of the engine: tensors, ops, tapes, gradients, own ops and the gradient check.
+// Everything of the engine: tensors, ops, tapes, gradients, own ops, the gradient check and graph files.
 
 #include "autograd/advise.h"
 #include "autograd/apply.h"
@@ -9,11 +9,14 @@
 #include "autograd/gradcheck.h"
 #include "autograd/gradients.h"
 #include "autograd/inspect.h"
+#include "autograd/io/graph.h"
 #include "autograd/op.h"
 #include "autograd/ops.h"
 #include "autograd/parameter.h"
 #include "autograd/pointwise.h"
+#include "autograd/program.h"
 #include "autograd/random.h"
+#include "autograd/report.h"
 #include "autograd/shape.h"
 #include "autograd/tape.h"
 #include "autograd/tensor.h"

@@ -89,25 +89,16 @@ std::string complaint(const Body& x, bool infinity_given) {
 bool holds_infinity(const Body& x) { return range_of(x).infinities > 0; }
 
 // Whether a number among the options is infinite.
-class InfinityFinder final : public OptionVisitor {
+class InfinityFinder final : public PassingVisitor {
  public:
-  void field(std::string_view, bool&) override {}
-  void field(std::string_view, int64_t&) override {}
+  using PassingVisitor::field;
   void field(std::string_view, double& value) override { found |= std::isinf(value); }
-  void field(std::string_view, Dims&) override {}
-  void field(std::string_view, DType&) override {}
-  void field(std::string_view, std::optional<int64_t>&) override {}
   void field(std::string_view, std::optional<double>& value) override {
     found |= value && std::isinf(*value);
   }
-  void field(std::string_view, std::optional<Dims>&) override {}
-  void field(std::string_view, CellRef&) override {}
-  void field(std::string_view, Text&) override {}
-  void field(std::string_view, Pads&) override {}
   void field(std::string_view, std::vector<double>& values) override {
-    for (const double value : values) found |= std::isinf(value);
+    for (double value : values) found |= std::isinf(value);
   }
-  void choice(std::string_view, int32_t&, std::span<const std::string_view>) override {}
 
   bool found = false;
 };

@@ -2,61 +2,46 @@
 
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "autograd/export.h"
+#include "autograd/op.h"
 #include "autograd/parameter.h"
+#include "autograd/report.h"
+#include "autograd/tape.h"
 #include "autograd/tensor.h"
 
 namespace tapegrad {
 
-enum class Verdict : uint8_t {
-  agree,       // within the error bar, and the bar is small
-  agree_zero,  // both are zero as far as can be resolved
-  disagree,    // further apart than the error bar allows
-  noisy,       // the bar is too wide to tell
-  nonfinite,   // a value or a derivative is NaN or infinite
+struct Sample;
+
+enum class GradcheckMode : uint8_t {
+  automatic,   // entries for small inputs; random directions and some entries for large ones
+  entry,       // every entry of every input: 12 evaluations each
+  projection,  // random directions through all inputs at once: 12 evaluations each, whatever the size
 };
 
-TAPEGRAD_API std::string_view name(Verdict verdict);
+// What may be met at the point of a check and still pass. A function's kinks are excused where the gradient
+// lies between the one-sided derivatives; the others must be declared.
+struct Expected {
+  bool kinks = true;
+  bool jump = false;           // the value jumps at the point
+  bool nonfinite = false;      // values or derivatives are infinite or NaN at the point
+  bool zero_gradient = false;  // the gradient of an input is 0 everywhere
+};
 
 struct GradcheckOptions {
-  double tolerance = 1e-6;    // widest relative error bar that still counts as an answer
-  uint64_t seed = 1;          // of the cotangents and directions
-  int64_t max_entries = 100;  // inputs with more are checked along random directions and at this many entries
-  int projections = 3;        // random directions for those
-};
-
-// One derivative that was checked: along entry `entry` of an input, or along a random direction (entry −1).
-struct CheckedEntry {
-  int input;
-  int64_t entry;
-  double gradient;    // what the tape says
-  double difference;  // what finite differences say
-  double bar;         // how far off the difference may be
-  Verdict verdict;
-};
-
-// The outcome of a gradient check. ok() is true when every derivative agrees and at least one was checked.
-class TAPEGRAD_API Report {
- public:
-  bool ok() const;
-  explicit operator bool() const { return ok(); }
-  const std::vector<CheckedEntry>& entries() const { return entries_; }
-  // The derivative furthest from agreement, by |gradient − difference| / bar.
-  const CheckedEntry& worst() const;
-  // A verdict, the worst entry with its error bar, and one line per derivative that fails.
-  std::string_view text() const { return {text_.data(), text_.size()}; }
-
- private:
-  friend class GradientChecker;
-  void write_text(std::span<const CellRef> names);
-
-  std::vector<CheckedEntry> entries_;
-  std::vector<char> text_;
+  double tolerance = 1e-6;  // widest relative error bar that still counts as an answer
+  uint64_t seed = 1;        // of the cotangents and directions
+  GradcheckMode mode = GradcheckMode::automatic;
+  int64_t max_entries = 100;  // automatic: inputs with more are checked at this many entries and along …
+  int projections = 3;        // … so many random directions
+  bool second_order = false;  // check the derivative of the gradient, by reverse over reverse, instead
+  bool structure = true;      // check the rules that hold for every gradient, which takes no differences
+  bool locate = true;         // on a failure, look for the record of the tape that is wrong
+  Expected expected = {};
 };
 
 namespace detail {
@@ -95,19 +80,34 @@ TAPEGRAD_API Report gradcheck_parameters(TensorFunction f, const ParameterList& 
 
 }  // namespace detail
 
-// Checks the gradient of f with respect to every floating input against finite differences with an error bar:
-// central differences on two ladders of steps, extrapolated (Richardson, Ridders), under random signed
-// cotangents. f is pure and takes as many tensors as there are inputs. Inputs should be float64; float32
-// cannot prove much.
+// Checks the gradient of f with respect to every floating input against finite differences with an error bar,
+// under random signed cotangents; see autograd/README.md. f is pure and takes as many tensors as there are
+// inputs; its result need not be a single number. With float32 inputs, f is recorded once and replayed in
+// float64 from the same numbers: differences verify the float64 gradient, and the float32 one must lie as
+// close to it as rounding explains. A report that is not ok names the record of the tape that is wrong.
+// Throws what f throws, and ArgumentError for options that make no sense.
 template <class F>
 Report gradcheck(const F& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {}) {
   return detail::gradcheck_inputs(detail::erase(f), inputs, options);
 }
 
-// The same with respect to parameters that f, a function of no arguments, uses. Their values are put back.
+// The same with respect to parameters that f, a function of no arguments, uses. They hold their values again
+// afterwards, at the version they had.
 template <class F>
 Report gradcheck(const F& f, const ParameterList& parameters, const GradcheckOptions& options = {}) {
   return detail::gradcheck_parameters(detail::erase(f), parameters, options);
 }
+
+// The derivatives of one op at one sample. What the op's flags declare is expected, and nothing else. The
+// last operand of a backward op with a `primal` is computed from the others and not varied.
+TAPEGRAD_API Report gradcheck(const Op& op, const Sample& sample, GradcheckOptions options = {});
+
+// What a tape recorded on the way to y. Every record is replayed from its saved inputs and must give the bits
+// it gave; its derivative is verified with the cotangent that a sweep from y brings it, the cotangents must
+// be the sums of the recorded contributions, and the gradients of the leaves are verified by replaying the
+// whole tape. y has one element, or comes with a cotangent of its shape and dtype. A float32 tape is checked
+// on its float64 replay, and its gradients against those.
+TAPEGRAD_API Report gradcheck(Tape& tape, const Tensor& y, const Tensor& cotangent = {},
+                              const GradcheckOptions& options = {});
 
 }  // namespace tapegrad

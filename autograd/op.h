@@ -53,6 +53,7 @@ struct Op {
   int max_inputs;  // -1: any number
   // A bit for each floating operand that no gradient reaches: a constant by its contract, or not read.
   uint32_t constant_operands;
+  int results;  // how many of its outputs are for users, those behind being kept for the sweep; -1: all
   const OptionsType* options;
   Flags flags;
   Ulp ulp;  // of a pointwise op

@@ -29,6 +29,11 @@ TAPEGRAD_API Tensor div(const Arg& a, const Arg& b);      // floating only
 TAPEGRAD_API Tensor maximum(const Arg& a, const Arg& b);  // NaN wins; the gradient of a tie is split ½, ½
 TAPEGRAD_API Tensor minimum(const Arg& a, const Arg& b);
 TAPEGRAD_API Tensor pow(const Arg& x, const Arg& exponent);  // C's pow; floating only
+// Floating only; the gradient at (0, 0) is 0.
+TAPEGRAD_API Tensor atan2(const Arg& y, const Arg& x);      // the angle of (x, y) in [−π, π]; C's atan2
+TAPEGRAD_API Tensor hypot(const Arg& a, const Arg& b);      // √(a² + b²) without overflow on the way
+TAPEGRAD_API Tensor xlogy(const Arg& x, const Arg& y);      // x·ln y, 0 where x = 0; floating only
+TAPEGRAD_API Tensor logaddexp(const Arg& a, const Arg& b);  // ln(e^a + e^b); floating only
 inline Tensor operator+(const Arg& a, const Arg& b) { return add(a, b); }
 inline Tensor operator-(const Arg& a, const Arg& b) { return sub(a, b); }
 inline Tensor operator*(const Arg& a, const Arg& b) { return mul(a, b); }
@@ -71,6 +76,13 @@ TAPEGRAD_API Tensor log(const Arg& x);
 TAPEGRAD_API Tensor tanh(const Arg& x);
 TAPEGRAD_API Tensor sigmoid(const Arg& x);
 TAPEGRAD_API Tensor relu(const Arg& x);  // gradient 0 at 0
+// Angles in radians, of any size.
+TAPEGRAD_API Tensor acos(const Arg& x);  // NaN beyond ±1, where the gradient is infinite; so asin
+TAPEGRAD_API Tensor asin(const Arg& x);
+TAPEGRAD_API Tensor atan(const Arg& x);
+TAPEGRAD_API Tensor cos(const Arg& x);
+TAPEGRAD_API Tensor sin(const Arg& x);
+TAPEGRAD_API Tensor tan(const Arg& x);
 inline Tensor operator-(const Arg& x) { return neg(x); }
 TAPEGRAD_API Tensor leaky_relu(const Arg& x, double negative_slope = 0.01);
 TAPEGRAD_API Tensor elu(const Arg& x, double alpha = 1);
@@ -87,6 +99,22 @@ TAPEGRAD_API Tensor floor(const Arg& x);
 TAPEGRAD_API Tensor ceil(const Arg& x);
 TAPEGRAD_API Tensor round(const Arg& x);  // of two equally near the even one
 TAPEGRAD_API Tensor trunc(const Arg& x);
+// float32 and float64.
+TAPEGRAD_API Tensor reciprocal(const Arg& x);
+TAPEGRAD_API Tensor rsqrt(const Arg& x);
+TAPEGRAD_API Tensor exp2(const Arg& x);
+TAPEGRAD_API Tensor expm1(const Arg& x);
+TAPEGRAD_API Tensor log2(const Arg& x);
+TAPEGRAD_API Tensor log10(const Arg& x);
+TAPEGRAD_API Tensor log1p(const Arg& x);
+TAPEGRAD_API Tensor sinh(const Arg& x);
+TAPEGRAD_API Tensor cosh(const Arg& x);
+TAPEGRAD_API Tensor asinh(const Arg& x);
+TAPEGRAD_API Tensor acosh(const Arg& x);
+TAPEGRAD_API Tensor atanh(const Arg& x);
+TAPEGRAD_API Tensor erf(const Arg& x);
+TAPEGRAD_API Tensor erfc(const Arg& x);
+TAPEGRAD_API Tensor gelu(const Arg& x, Approximate approximate = Approximate::none);
 // The elements as another dtype. Throws ArgumentError where a float does not fit an integer.
 TAPEGRAD_API Tensor cast(const Arg& x, DType dtype);
 
@@ -222,15 +250,16 @@ TAPEGRAD_API Tensor binary_cross_entropy_with_logits(const Arg& input, const Arg
                                                      Reduction reduction = Reduction::mean);
 TAPEGRAD_API Tensor binary_cross_entropy_with_logits(const Arg& input, const Arg& target,
                                                      const BinaryLogitsOptions& options);
-// input: log-probabilities; target: probabilities, or their logarithms. A target of probability 0 adds nothing.
-// PyTorch's "batchmean" is the sum divided by input.size(0).
+// input: log-probabilities; target: probabilities, or their logarithms. A target of probability 0 adds
+// nothing. PyTorch's "batchmean" is the sum divided by input.size(0).
 TAPEGRAD_API Tensor kl_div(const Arg& input, const Arg& target, Reduction reduction = Reduction::mean,
                            bool log_target = false);
 
-// Of classes along dim 1 (of one sample, dim 0): logits [c], [n, c] or [n, c, d…]. target: int64 class indices
-// [], [n] or [n, d…], IndexError outside [0, c); or probabilities of logits' shape and dtype. A row whose target
-// is ignore_index adds nothing. The mean divides by the weights of the rows' targets (of probabilities: by the
-// number of rows); it is NaN where all rows are ignored.
+// Of classes along dim 1 (of one sample, dim 0): logits [c], [n, c] or [n, c, d…]. target: int64 class
+// indices
+// [], [n] or [n, d…], IndexError outside [0, c); or probabilities of logits' shape and dtype. A row whose
+// target is ignore_index adds nothing. The mean divides by the weights of the rows' targets (of
+// probabilities: by the number of rows); it is NaN where all rows are ignored.
 struct CrossEntropyOptions {
   Tensor weight = {};  // of each class [c]; a constant
   double label_smoothing = 0;

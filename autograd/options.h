@@ -20,6 +20,9 @@ namespace tapegrad {
 // How a loss joins its elements.
 enum class Reduction : int32_t { none, mean, sum };
 
+// Which form of gelu.
+enum class Approximate : int32_t { none, tanh };
+
 // A short text kept in place, such as the equation of einsum.
 class TAPEGRAD_API Text {
  public:
@@ -88,11 +91,36 @@ class TAPEGRAD_API OptionVisitor {
     choice(name, index, kNames);
     value = static_cast<Reduction>(index);
   }
+  void field(std::string_view name, Approximate& value) {
+    static constexpr std::string_view kNames[] = {"none", "tanh"};
+    auto index = static_cast<int32_t>(value);
+    choice(name, index, kNames);
+    value = static_cast<Approximate>(index);
+  }
   void field(std::string_view name, Shape& value) {
     Dims dims = value;
     field(name, dims);
     value = Shape(dims);
   }
+};
+
+// Passes over every field: a base for visitors that look for one.
+class TAPEGRAD_API PassingVisitor : public OptionVisitor {
+ public:
+  using OptionVisitor::field;
+  void field(std::string_view, bool&) override {}
+  void field(std::string_view, int64_t&) override {}
+  void field(std::string_view, double&) override {}
+  void field(std::string_view, Dims&) override {}
+  void field(std::string_view, DType&) override {}
+  void field(std::string_view, std::optional<int64_t>&) override {}
+  void field(std::string_view, std::optional<double>&) override {}
+  void field(std::string_view, std::optional<Dims>&) override {}
+  void field(std::string_view, CellRef&) override {}
+  void field(std::string_view, Text&) override {}
+  void field(std::string_view, Pads&) override {}
+  void field(std::string_view, std::vector<double>&) override {}
+  void choice(std::string_view, int32_t&, std::span<const std::string_view>) override {}
 };
 
 // What can be done with an options struct without knowing its type.

@@ -6,6 +6,7 @@
 
 #include "autograd/apply.h"
 #include "autograd/body.h"
+#include "autograd/program/trace.h"
 #include "autograd/raise.h"
 #include "autograd/tape_impl.h"
 #include "autograd/text.h"
@@ -71,6 +72,8 @@ uint64_t CellRef::id() const { return cell_ != nullptr ? cell_->id : 0; }
 uint64_t CellRef::version() const { return cell_ != nullptr ? cell_->version : 0; }
 Tensor CellRef::value() const {
   if (cell_ == nullptr) raise<ArgumentError>("an undefined parameter or buffer was used");
+  if (detail::t_state.trace != nullptr) [[unlikely]]
+    return detail::t_state.trace->read(cell_);
   return cell_->value;
 }
 

@@ -7,6 +7,8 @@
 
 #include "autograd/formula.h"
 #include "autograd/formula_activation.h"
+#include "autograd/formula_exponential.h"
+#include "autograd/formula_trigonometric.h"
 #include "autograd/op.h"
 #include "autograd/tape.h"
 
@@ -235,6 +237,7 @@ consteval void fill_pointwise(Op& op, int inputs) {
 template <class T>
 consteval Op make_op() {
   Op result{};
+  result.results = -1;
   if constexpr (is_formula_backward<T>) {
     result.name = T::kName;
     result.doc = "g times the derivative of the formula";
@@ -266,6 +269,7 @@ consteval Op make_op() {
     if constexpr (requires { T::min_inputs; }) result.min_inputs = T::min_inputs;
     if constexpr (requires { T::max_inputs; }) result.max_inputs = T::max_inputs;
     if constexpr (requires { T::constant_operands; }) result.constant_operands = T::constant_operands;
+    if constexpr (requires { T::results; }) result.results = T::results;
     if constexpr (requires { typename T::Options; }) result.options = &options_type<typename T::Options>;
     result.shape = &T::shape;
     if constexpr (!requires { T::is_view; }) result.forward = &T::forward;

@@ -32,7 +32,8 @@ namespace tapegrad::detail {
       }
       tape.add(ValueKind::constant, false).body = retain(arg.cell()->value.handle());
       return next;
-    case Arg::Kind::real: tape.add(ValueKind::real_literal, false).real = arg.real(); return next;
+    case Arg::Kind::real:
+    case Arg::Kind::live: tape.add(ValueKind::real_literal, false).real = arg.real(); return next;
     default: tape.add(ValueKind::integer_literal, false).integer = arg.integer(); return next;
   }
 }

@@ -65,7 +65,7 @@ void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
       raise<GraphError>("[gradient] expected one element or a cotangent, given {}{}", describe(body),
                         location(where_));
     }
-    accumulate(body.value, ones(y.shape(), y.dtype()));
+    seed(y, ones(y.shape(), y.dtype()));
     return;
   }
   if (cotangent.dtype() != body.dtype) {
@@ -77,6 +77,7 @@ void Sweep::seed(const Tensor& y, const Tensor& cotangent) {
                       describe(*cotangent.handle()), describe(body), location(where_));
   }
   if (debug_) detail::check_cotangent(*cotangent.handle(), where_);
+  if (observer_ != nullptr) observer_->seeded(body.value, cotangent);
   accumulate(body.value, Tensor(cotangent));
 }
 
@@ -105,6 +106,7 @@ Gradients Sweep::run() {
     if (reached(record)) {
       t_state.site = record.where;
       Vjp vjp(*this, record);
+      if (observer_ != nullptr) observer_->reached(r, {slots_ + record.first_output, record.output_count});
       if (record.op->vjp == nullptr) {
         raise<GraphError>("[{}] has no derivative: {}{}", record.op->name,
                           record.op->flags.non_differentiable, location(record.where));
@@ -186,11 +188,11 @@ Arg Vjp::output(int k) const { return operand(sweep_.tape_, output_place(k), rec
 Tensor Vjp::input_tensor(int i) const {
   const uint32_t index = input_place(i);
   if (is_literal(sweep_.tape_, index)) return full({}, input(i).real(), dtype(i));
-  const Body& body = body_of(sweep_.tape_, index);
-  if (sweep_.tape_.values[index].kind != ValueKind::parameter || !sweep_.options_.differentiable) {
-    return Tensor::share(const_cast<Body*>(&body));
-  }
-  Body* leaf = detail::new_alias(const_cast<Body*>(&body), {body.dims(), body.rank});
+  const detail::Value& value = sweep_.tape_.values[index];
+  if (value.kind != ValueKind::parameter) return Tensor::share(value.body);
+  Tensor now = sweep_.tape_.leaves[value.leaf].cell.value();
+  if (!sweep_.options_.differentiable) return now;
+  Body* leaf = detail::new_alias(now.handle(), {now.handle()->dims(), now.handle()->rank});
   detail::put_on_tape(*leaf, sweep_.tape_.serial, index, true);
   return Tensor::adopt(leaf);
 }
@@ -232,6 +234,7 @@ void Vjp::add(int i, Tensor contribution) {
   const Body* c = contribution.handle();
   if (c == nullptr || c->dtype != x.dtype || !detail::same_dims(*c, x))
     contribution = fitted(i, std::move(contribution));
+  if (sweep_.observer_ != nullptr) sweep_.observer_->contributed(i, contribution);
   sweep_.accumulate(value, std::move(contribution));
   if (sweep_.debug_) [[unlikely]] {
     detail::check_gradient(sweep_.tape_, *record_, i, {sweep_.slots_, sweep_.values_}, sweep_.seeds_);

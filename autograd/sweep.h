@@ -12,6 +12,17 @@
 
 namespace tapegrad {
 
+// Told what a sweep does, for whoever verifies it.
+class SweepObserver {
+ public:
+  virtual ~SweepObserver() = default;
+  virtual void seeded(uint32_t value, const Tensor& cotangent) = 0;
+  // The rule of a record is about to run; its outputs have these cotangents, undefined where none arrived.
+  virtual void reached(size_t record, std::span<const Tensor> cotangents) = 0;
+  // It added this, summed down to the operand's shape, to the cotangent of its operand.
+  virtual void contributed(int operand, const Tensor& contribution) = 0;
+};
+
 class Sweep {
  public:
   Sweep(detail::TapeImpl& tape, GradientOptions options, bool consume, SourceLine where);
@@ -22,6 +33,7 @@ class Sweep {
   // Starts with a cotangent for y.
   void seed(const Tensor& y, const Tensor& cotangent);
   Gradients run();
+  void observe(SweepObserver& observer) { observer_ = &observer; }
 
  private:
   friend class Vjp;
@@ -49,6 +61,7 @@ class Sweep {
   size_t values_;
   Tensor* slots_;                // the cotangent of each value, undefined: none arrived
   std::vector<uint32_t> seeds_;  // the values it began with, where debug_
+  SweepObserver* observer_ = nullptr;
 };
 
 }  // namespace tapegrad

@@ -130,6 +130,7 @@ class TAPEGRAD_API Vjp {
   const O& options() const {
     return *static_cast<const O*>(record_->options);
   }
+  OptionsRef option_ref() const { return record_->option_ref(); }
   const Op& op() const { return *record_->op; }
   // The cotangent of output k; zeros where none arrived. Valid until the rule returns.
   const Tensor& g(int k = 0) const;

@@ -177,9 +177,12 @@ struct TapeImpl {
   void clear();
 };
 
+class Trace;
+
 // What this thread is doing.
 struct ThreadState {
   TapeImpl* tape = nullptr;  // the one that records, null: none does
+  Trace* trace = nullptr;    // where a program is being recorded
   SourceLine site;           // set: everything below reports this line (an nn layer's caller, a swept record)
 };
 extern thread_local constinit ThreadState t_state;

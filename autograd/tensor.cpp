@@ -6,7 +6,9 @@
 
 #include "autograd/body.h"
 #include "autograd/kernels/scalar.h"
+#include "autograd/program/trace.h"
 #include "autograd/raise.h"
+#include "autograd/tape_impl.h"
 
 namespace tapegrad {
 namespace detail {
@@ -22,6 +24,8 @@ Body* new_alias(Body* of, std::span<const int64_t> dims) {
   Body* body = start_body(of->dtype, dims, of->numel, 0);
   body->data = of->data;
   body->owner = retain(of->owner != nullptr ? of->owner : of);
+  if (t_state.trace != nullptr) [[unlikely]]
+    t_state.trace->alias(of, body);
   return body;
 }
 
@@ -131,6 +135,8 @@ Tensor Tensor::detach() const {
 }
 
 const void* Tensor::checked_data(DType wanted) const {
+  if (detail::t_state.trace != nullptr) [[unlikely]]
+    detail::t_state.trace->check_readable(body_);
   if (body().dtype != wanted) {
     raise<DTypeError>("[data] the tensor holds {}, asked for as {}; use cast", name(body().dtype),
                       name(wanted));
@@ -140,6 +146,8 @@ const void* Tensor::checked_data(DType wanted) const {
 
 void Tensor::check_single() const {
   if (numel() != 1) raise<ShapeError>("[item] expected one element, given {}", numel());
+  if (detail::t_state.trace != nullptr) [[unlikely]]
+    detail::t_state.trace->check_readable(body_);
 }
 
 void Tensor::throw_undefined() { raise<ArgumentError>("an undefined tensor was used"); }

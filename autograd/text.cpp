@@ -75,4 +75,14 @@ std::string to_string(OptionsRef options) {
   return printer.text;
 }
 
+std::string index_text(int64_t place, const Shape& shape) {
+  int64_t index[kMaxRank];
+  for (int d = shape.rank(); d-- > 0;) {
+    const int64_t size = std::max<int64_t>(shape[d], 1);
+    index[d] = place % size;
+    place /= size;
+  }
+  return fmt::format("[{}]", fmt::join(index, index + shape.rank(), ", "));
+}
+
 }  // namespace tapegrad

@@ -17,6 +17,8 @@ std::string describe(const detail::Body& body);
 std::string location(const SourceLine& where);
 // "a", "weight", or "tensors[3]" for ops that take any number.
 std::string operand_name(const Op& op, int i);
+// "[1, 2]" of a place in row-major order.
+std::string index_text(int64_t place, const Shape& shape);
 // "dim=1, keepdim=false".
 std::string to_string(OptionsRef options);
 

@@ -77,15 +77,20 @@ class Limit {
 };
 
 template <class Step>
+int64_t count_steady_allocations(Step&& step) {
+  AllocationScope scope;
+  for (int i = 0; i < 10; ++i) step();
+  return (scope.count().allocations + 9) / 10;
+}
+
+template <class Step>
 void count_allocations(CaseResult& result, Step&& step) {
   {
     AllocationScope scope;
     for (int i = 0; i < 3; ++i) step();
     result.peak_bytes = scope.count().peak_bytes;
   }
-  AllocationScope scope;
-  for (int i = 0; i < 10; ++i) step();
-  result.allocations = (scope.count().allocations + 9) / 10;
+  result.allocations = count_steady_allocations(step);
 }
 
 MeasureOptions measure_options(const BenchOptions& options) {
@@ -128,13 +133,29 @@ CaseResult run_net(const Net& net, const BenchOptions& options) {
     }
   }
   count_allocations(result, step);
-  const Measurement m = measure({by_hand, candidate("eager", step),
+  Program program = capture_step(
+      [&](const Tensor& input, const Tensor& target) {
+        Tape tape;
+        const Tensor loss =
+            net.classes ? cross_entropy(model(input), target) : mse_loss(model(input), target);
+        sgd.step(tape.gradient(loss));
+        return loss;
+      },
+      x, net.classes ? labels : y);
+  auto replay = [&] { program(x, net.classes ? labels : y); };
+  replay();
+  replay();
+  result.allocations_program = count_steady_allocations(replay);
+  const Measurement m = measure({by_hand, candidate("eager", step), candidate("program", replay),
                                  candidate("forward",
                                            [&] {
                                              Tape tape;
                                              forward();
                                            })},
                                 measure_options(options));
+  result.program_us = m["program"].seconds * 1e6;
+  result.program_ratio = m["program"].ratio;
+  result.program_ratio_error = m["program"].ratio_error;
   result.limit_us = m["limit"].seconds * 1e6;
   result.eager_us = m["eager"].seconds * 1e6;
   result.forward_us = m["forward"].seconds * 1e6;
@@ -164,10 +185,25 @@ CaseResult run_chain(const BenchOptions& options) {
     result.weight_gap = std::max(result.weight_gap, std::fabs(double{mine.data<float>()[i]} - dx[i]));
   }
   count_allocations(result, step);
+  Program program = capture_step(
+      [&](const Tensor& input) {
+        Tape tape;
+        const Tensor leaf = tape.watch(input);
+        const Tensor y = sum(tanh(leaf * kA + kB) * sigmoid(leaf) - exp(-square(leaf)));
+        return tape.gradient(y)[leaf];
+      },
+      x);
+  auto replay = [&] { program(x); };
+  replay();
+  replay();
+  result.allocations_program = count_steady_allocations(replay);
   const Measurement m =
       measure({candidate("limit", [&] { chain_limit(x.data<float>().data(), kA, kB, dx.data(), kCount); }),
-               candidate("eager", step)},
+               candidate("eager", step), candidate("program", replay)},
               measure_options(options));
+  result.program_us = m["program"].seconds * 1e6;
+  result.program_ratio = m["program"].ratio;
+  result.program_ratio_error = m["program"].ratio_error;
   result.limit_us = m["limit"].seconds * 1e6;
   result.eager_us = m["eager"].seconds * 1e6;
   result.ratio = m["eager"].ratio;
@@ -190,15 +226,25 @@ CaseResult run_overhead(const BenchOptions& options) {
   result.id = "op-overhead";
   result.ops = kOps;
   count_allocations(result, step);
-  const Measurement m = measure({candidate("eager", step), candidate("forward",
-                                                                     [&] {
-                                                                       Tape tape;
-                                                                       Tensor x = p;
-                                                                       for (int i = 0; i < kOps; ++i)
-                                                                         x = x * 1.0001f;
-                                                                     })},
+  Program program = capture([&] {
+    Tensor x = p;
+    for (int i = 0; i < kOps; ++i) x = x * 1.0001f;
+    return x;
+  });
+  auto replay = [&] { program(); };
+  replay();
+  replay();
+  result.allocations_program = count_steady_allocations(replay);
+  const Measurement m = measure({candidate("eager", step), candidate("program", replay),
+                                 candidate("forward",
+                                           [&] {
+                                             Tape tape;
+                                             Tensor x = p;
+                                             for (int i = 0; i < kOps; ++i) x = x * 1.0001f;
+                                           })},
                                 measure_options(options));
   result.eager_us = m["eager"].seconds * 1e6;
+  result.program_us = m["program"].seconds * 1e6;
   result.forward_us = m["forward"].seconds * 1e6;
   result.aa_spread = m.aa_spread;
   return result;

@@ -27,15 +27,17 @@ json to_json(const CaseResult& r, int threads) {
             {"threads", threads},
             {"limit_us", or_null(r.limit_us)},
             {"eager_us", or_null(r.eager_us)},
-            {"program_us", nullptr},
+            {"program_us", or_null(r.program_us)},
             {"libtorch_us", nullptr},
             {"ratio", or_null(r.ratio)},
             {"ratio_error", r.ratio_error},
+            {"program_ratio", or_null(r.program_ratio)},
+            {"program_ratio_error", r.program_ratio_error},
             {"aa_spread", r.aa_spread},
             {"forward_us", or_null(r.forward_us)},
             {"allocations_eager", r.allocations},
             {"weight_gap", r.weight_gap},
-            {"allocations_program", nullptr},
+            {"allocations_program", r.allocations_program},
             {"peak_bytes", r.peak_bytes}};
   if (r.ops > 1) j["ns_per_op"] = r.eager_us * 1e3 / r.ops;
   if (r.flops > 0) j["gflops"] = r.flops / r.eager_us * 1e-3;
@@ -43,18 +45,24 @@ json to_json(const CaseResult& r, int threads) {
 }
 
 void print_header() {
-  fmt::print("{:<14}{:>12}{:>12}{:>18}{:>9}{:>12}{:>10}{:>9}{:>12}\n", "case", "limit us", "eager us",
-             "eager / limit", "A/A ±", "forward us", "GFLOP/s", "allocs", "peak bytes");
+  fmt::print("{:<14}{:>12}{:>12}{:>12}{:>18}{:>18}{:>8}{:>12}{:>10}{:>8}{:>12}\n", "case", "limit us",
+             "eager us", "program us", "eager / limit", "program / limit", "A/A ±", "forward us", "GFLOP/s",
+             "allocs", "peak bytes");
 }
 
 void print_row(const CaseResult& r) {
   const auto number = [](double v) { return v < 0 ? std::string("–") : fmt::format("{:.3f}", v); };
-  const std::string ratio = r.ratio < 0 ? "–" : fmt::format("{:.3f} ± {:.3f}", r.ratio, r.ratio_error);
-  fmt::print("{:<14}{:>12}{:>12}{:>18}{:>8.1f}%{:>12}{:>10}{:>9}{:>12}", r.id, number(r.limit_us),
-             number(r.eager_us), ratio, r.aa_spread * 100, number(r.forward_us),
-             r.flops > 0 ? fmt::format("{:.2f}", r.flops / r.eager_us * 1e-3) : "–", r.allocations,
-             r.peak_bytes);
-  if (r.ops > 1) fmt::print("   {:.1f} ns per op", r.eager_us * 1e3 / r.ops);
+  const auto ratio = [](double v, double error) {
+    return v < 0 ? std::string("–") : fmt::format("{:.3f} ± {:.3f}", v, error);
+  };
+  fmt::print("{:<14}{:>12}{:>12}{:>12}{:>18}{:>18}{:>7.1f}%{:>12}{:>10}{:>8}{:>12}", r.id, number(r.limit_us),
+             number(r.eager_us), number(r.program_us), ratio(r.ratio, r.ratio_error),
+             ratio(r.program_ratio, r.program_ratio_error), r.aa_spread * 100, number(r.forward_us),
+             r.flops > 0 ? fmt::format("{:.2f}", r.flops / r.eager_us * 1e-3) : "–",
+             fmt::format("{}/{}", r.allocations, r.allocations_program), r.peak_bytes);
+  if (r.ops > 1) {
+    fmt::print("   {:.1f} ns per op, program {:.1f}", r.eager_us * 1e3 / r.ops, r.program_us * 1e3 / r.ops);
+  }
   fmt::print("\n");
   std::fflush(stdout);
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "autograd/apply.h"
+#include "autograd/program/trace.h"
 #include "autograd/raise.h"
 
 namespace tapegrad::optim {
@@ -20,7 +21,10 @@ std::string describe(const Tensor& x) {
 }  // namespace
 
 SGD::SGD(ParameterList parameters, SGDOptions options)
-    : parameters_(std::move(parameters)), options_(std::move(options)), places_(parameters_.size(), kNone) {
+    : parameters_(std::move(parameters)),
+      options_(std::move(options)),
+      clock_(std::make_shared<Clock>(Clock{options_.learning_rate})),
+      places_(parameters_.size(), kNone) {
   if (parameters_.empty()) raise<ArgumentError>("[SGD] the list of parameters is empty");
   if (!(std::isfinite(options_.momentum) && options_.momentum >= 0)) {
     raise<ArgumentError>("[SGD] momentum must be finite and at least 0, given {}", options_.momentum);
@@ -33,6 +37,22 @@ SGD::SGD(ParameterList parameters, SGDOptions options)
     }
   }
   if (options_.momentum != 0) velocities_.resize(parameters_.size());
+}
+
+SGD::SGD(const SGD& other)
+    : parameters_(other.parameters_),
+      options_(other.options_),
+      clock_(std::make_shared<Clock>(*other.clock_)),
+      velocities_(other.velocities_),
+      places_(other.places_) {}
+
+SGD& SGD::operator=(SGD other) noexcept {
+  std::swap(parameters_, other.parameters_);
+  std::swap(options_, other.options_);
+  std::swap(clock_, other.clock_);
+  std::swap(velocities_, other.velocities_);
+  std::swap(places_, other.places_);
+  return *this;
 }
 
 // Where each parameter's gradient stands, most often where it stood at the step before.
@@ -66,25 +86,27 @@ void SGD::find(const Gradients& gradients) {
 
 void SGD::step(const Gradients& gradients) {
   static const Op& mul_add = *find_op("mul_add");
-  const double eta = options_.learning_rate(t_ + 1);
   find(gradients);
+  const detail::HostScope step({clock_,
+                                [](void* state) {
+                                  auto& clock = *static_cast<Clock*>(state);
+                                  clock.minus_eta = -clock.learning_rate(clock.t + 1);
+                                },
+                                [](void* state) { ++static_cast<Clock*>(state)->t; }});
+  const Arg minus_eta = Arg::live(&clock_->minus_eta);
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (places_[i] == kNone) continue;
     const CellRef& cell = parameters_[i];
     const Tensor& g = gradients.entries()[places_[i]].gradient;
     if (velocities_.empty()) {
-      update(cell, mul_add, {g, -eta, cell});
+      update(cell, mul_add, {g, minus_eta, cell});
       continue;
     }
     Buffer& v = velocities_[i];
-    if (v.defined()) {
-      update(v.ref(), mul_add, {v, options_.momentum, g});
-    } else {
-      v = Buffer(g);
-    }
-    update(cell, mul_add, {v, -eta, cell});
+    if (!v.defined()) v = Buffer(zeros(g.shape(), g.dtype()));
+    update(v.ref(), mul_add, {v, options_.momentum, g});
+    update(cell, mul_add, {v, minus_eta, cell});
   }
-  ++t_;
 }
 
 }  // namespace tapegrad::optim

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "autograd/export.h"
@@ -23,6 +24,11 @@ class TAPEGRAD_API SGD {
   // Holds the cells, so a module may move afterwards. Throws ArgumentError when the list is empty, names a
   // parameter twice or an undefined one, or when the momentum is negative or not finite.
   SGD(ParameterList parameters, SGDOptions options);
+  // A copy steps the same parameters with velocities and a count of its own.
+  SGD(const SGD& other);
+  SGD(SGD&&) noexcept = default;
+  SGD& operator=(SGD other) noexcept;
+  ~SGD() = default;
 
   // One step. A parameter without a gradient is passed over, its velocity too; a NaN in a gradient goes into
   // the parameter. The gradients are only read. A parameter is written in place when nobody else holds its
@@ -31,20 +37,27 @@ class TAPEGRAD_API SGD {
   void step(const Gradients& gradients);
 
   // The steps taken so far.
-  int64_t t() const { return t_; }
+  int64_t t() const { return clock_->t; }
   // The step size that the next step will use: eta(t() + 1).
-  double learning_rate() const { return options_.learning_rate(t_ + 1); }
+  double learning_rate() const { return clock_->learning_rate(clock_->t + 1); }
   double momentum() const { return options_.momentum; }
   const ParameterList& parameters() const { return parameters_; }
 
  private:
+  // What moves on with every step outside of tensors. On the heap, because a Program that steps keeps it.
+  struct Clock {
+    Schedule learning_rate;
+    int64_t t = 0;
+    double minus_eta = 0;  // of the step under way
+  };
+
   void find(const Gradients& gradients);
 
   ParameterList parameters_;
   SGDOptions options_;
+  std::shared_ptr<Clock> clock_;
   std::vector<Buffer> velocities_;  // undefined until a parameter's first gradient; empty without momentum
   std::vector<size_t> places_;      // of each parameter among the gradients of the last step
-  int64_t t_ = 0;
 };
 
 }  // namespace tapegrad::optim

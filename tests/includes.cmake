@@ -41,6 +41,7 @@ foreach(file IN LISTS files)
 
     if(file IN_LIST PUBLIC_HEADERS)
       forbid("^(functional|iostream|random|atomic)$" "too heavy for a public header")
+      forbid("^nlohmann/" "JSON stays inside the library")
       if(NOT file STREQUAL "autograd/format.h")
         forbid("^fmt/" "fmt is public in autograd/format.h alone")
       endif()

@@ -36,11 +36,11 @@ HWY_ATTR void center_row(const T* x, T scale, T* y, int64_t n) {
   const auto count = static_cast<double>(n);
   const T about = static_cast<T>(row_sum(x, n) / count);
   const auto near_mean = Set(d, about);
-  // The rounding of the first mean is most of its error.
+  // What the first mean is off by is taken away on its own: added to the mean it would be rounded away.
   const double off = row_sum_of(x, n, [&](auto v) HWY_ATTR { return Sub(v, near_mean); }) / count;
-  const auto mean = Set(d, static_cast<T>(static_cast<double>(about) + off));
+  const auto rest = Set(d, static_cast<T>(off));
   const auto by = Set(d, scale);
-  row_map(y, n, [&](auto load) HWY_ATTR { return Mul(by, Sub(load(x), mean)); });
+  row_map(y, n, [&](auto load) HWY_ATTR { return Mul(by, Sub(Sub(load(x), near_mean), rest)); });
 }
 
 template <class T>
@@ -48,8 +48,9 @@ HWY_ATTR void center_columns(const T* x, const T* scale, T* y, int64_t n, int64_
   const RowTag<T> d;
   const auto lanes = static_cast<int64_t>(Lanes(d));
   double total[kColumns];
-  ColumnNumbers<T> mean, sum;
+  ColumnNumbers<T> mean, rest, sum;
   std::fill(mean.v, mean.v + kColumns, T{0});
+  std::fill(rest.v, rest.v + kColumns, T{0});
   for (int pass = 0; pass < 2; ++pass) {
     std::fill(total, total + columns, 0.0);
     for (int64_t i = 0; i < n; i += kMostRows) {
@@ -62,18 +63,19 @@ HWY_ATTR void center_columns(const T* x, const T* scale, T* y, int64_t n, int64_
           &sum, &sum);
       for (int64_t c = 0; c < columns; ++c) total[c] += static_cast<double>(sum.v[c]);
     }
-    for (int64_t c = 0; c < columns; ++c) {
-      mean.v[c] = static_cast<T>(static_cast<double>(mean.v[c]) + total[c] / static_cast<double>(n));
-    }
+    // First the mean, then what it is off by.
+    T* const to = pass == 0 ? mean.v : rest.v;
+    for (int64_t c = 0; c < columns; ++c) to[c] = static_cast<T>(total[c] / static_cast<double>(n));
   }
   for (int64_t i = 0; i < n; ++i) {
     const T* from = x + i * stride;
     T* to = y + i * stride;
     int64_t c = 0;
     for (; c + lanes <= columns; c += lanes) {
-      StoreU(Mul(LoadU(d, scale + c), Sub(LoadU(d, from + c), Load(d, mean.v + c))), d, to + c);
+      const auto off = Sub(Sub(LoadU(d, from + c), Load(d, mean.v + c)), Load(d, rest.v + c));
+      StoreU(Mul(LoadU(d, scale + c), off), d, to + c);
     }
-    for (; c < columns; ++c) to[c] = scale[c] * (from[c] - mean.v[c]);
+    for (; c < columns; ++c) to[c] = scale[c] * (from[c] - mean.v[c] - rest.v[c]);
   }
 }
 

@@ -8,7 +8,15 @@
 
 namespace tapegrad::kernels {
 
-enum class LaneGroup : uint8_t { arithmetic, elementary, activation };
+enum class LaneGroup : uint8_t {
+  arithmetic,
+  elementary,
+  activation,
+  trigonometric,
+  exponential,
+  hyperbolic,
+  error_function
+};
 
 // Fills in the kernels of the group's lanes for one of Highway's targets. Each lanes_*.cpp defines it for its
 // group and every target that is compiled.

@@ -31,6 +31,10 @@ struct Tables {
       fill_lanes<LaneGroup::arithmetic, Target>(table);
       fill_lanes<LaneGroup::elementary, Target>(table);
       fill_lanes<LaneGroup::activation, Target>(table);
+      fill_lanes<LaneGroup::trigonometric, Target>(table);
+      fill_lanes<LaneGroup::exponential, Target>(table);
+      fill_lanes<LaneGroup::hyperbolic, Target>(table);
+      fill_lanes<LaneGroup::error_function, Target>(table);
       list[count++] = &table;
     }
   }

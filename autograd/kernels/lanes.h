@@ -20,9 +20,10 @@ using LaneKernel = void (*)(const void* const* in, const int64_t* step, void* ou
 // forward function. A NaN operand gives NaN and denormal numbers are kept. A backward function is g·df,
 // except that it is 0 where g = 0 and df is not finite. Errors, in units in the last place of the exact
 // result, for both types and all targets: exp, expm1, log, log1p, tanh and sigmoid at most 2, tanh_backward
-// and sigmoid_backward (g = 1) at most 4; activations at most 3, their slopes 4, but those of silu and mish
-// a quarter of epsilon near their zeros. What is one operation of IEEE 754 is rounded correctly. pow is that
-// of the C library.
+// and sigmoid_backward (g = 1) at most 4; xlogy 2.5; activations at most 3, their slopes 4, but those of silu
+// and mish a quarter of epsilon near their zeros; those of lanes_exponential.cpp and after at most 1.1 in
+// float and 4 in double, where nothing cancels (it may in logaddexp and near the least value of gelu). What
+// is one operation of IEEE 754 is rounded correctly. pow is that of the C library.
 enum class Lane : uint8_t {
   // lanes_arithmetic.cpp
   add,         // a + b
@@ -90,12 +91,56 @@ enum class Lane : uint8_t {
   hardtanh_backward,    // (g, x, min, max): 0 where x ≤ min or x ≥ max, else g
   clamp_backward,       // (g, x, min, max): g where min ≤ x ≤ max, else 0
 
+  // lanes_trigonometric.cpp; errors in float and double: sin and cos at most 0.51 and 1, asin and acos 0.51
+  // and 1.5, tan, atan and atan2 0.51 and 2, hypot 1.5, their derivatives at g = 1 3
+  sin,  // of any finite x, NaN of ±inf; so cos and tan
+  cos,
+  tan,
+  asin,  // NaN beyond ±1; so acos
+  acos,
+  atan,
+  atan2,          // (y, x), by the rules of C's atan2
+  hypot,          // √(a² + b²) without overflow on the way; inf if either is infinite, even beside a NaN
+  atan_backward,  // (g, x): g / (1 + x²)
+  atan2_backward_a,  // (g, y, x): g·x / (x² + y²); 0 at (0, 0) and at infinity, so the next
+  atan2_backward_b,  // (g, y, x): −g·y / (x² + y²)
+  hypot_backward_a,  // (g, a, b, y): g·a / y; 0 at (0, 0), so the next
+  hypot_backward_b,  // (g, a, b, y): g·b / y
+
+  // lanes_exponential.cpp
+  exp2,  // 2^x, exact at integers
+  log2,  // exact at powers of two
+  log10,
+  xlogy,      // (x, y): x·ln y; 0 where x = 0 and y is not NaN
+  logaddexp,  // (a, b): ln(e^a + e^b)
+
+  // lanes_hyperbolic.cpp
+  sinh,
+  cosh,
+  asinh,
+  acosh,
+  atanh,
+
+  // lanes_error_function.cpp
+  erf,
+  erfc,                // 1 − erf x, with all its digits
+  gelu,                // x·Φ(x), Φ the normal distribution function; −0 at −inf
+  gelu_tanh,           // x·(1 + tanh u)/2, u = √(2/π)·(x + 0.044715·x³); −0 at −inf
+  erf_backward,        // (g, x): g·2/√π·e^(−x²)
+  erfc_backward,       // (g, x): −g·2/√π·e^(−x²)
+  gelu_backward,       // (g, x): g·(Φ(x) + x·φ(x))
+  gelu_tanh_backward,  // (g, x)
+
   count
 };
 
 // The first lane of each file after the first.
 inline constexpr Lane kFirstElementary = Lane::pow;
 inline constexpr Lane kFirstActivation = Lane::leaky_relu;
+inline constexpr Lane kFirstTrigonometric = Lane::sin;
+inline constexpr Lane kFirstExponential = Lane::exp2;
+inline constexpr Lane kFirstHyperbolic = Lane::sinh;
+inline constexpr Lane kFirstErrorFunction = Lane::erf;
 
 inline constexpr size_t kLanes = static_cast<size_t>(Lane::count);
 

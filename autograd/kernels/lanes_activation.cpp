@@ -15,7 +15,7 @@ namespace tapegrad::kernels {
 
 template <>
 void fill_lanes<LaneGroup::activation, HWY_TARGET>(LaneTable& table) {
-  HWY_NAMESPACE::fill_range<kFirstActivation, Lane::count>(table);
+  HWY_NAMESPACE::fill_range<kFirstActivation, kFirstTrigonometric>(table);
 }
 
 }  // namespace tapegrad::kernels

@@ -58,17 +58,21 @@ HWY_INLINE HWY_ATTR Split<V> split(D d, V x) {
 }
 
 // e·ln 2 + ln(1 + f) + c for √½ ≤ 1 + f < √2 and c far below the rest. With s = f/(2 + f),
-// ln(1 + f) = ln((1+s)/(1−s)) = f − (f²/2 − s·(f²/2 + s²·P(s²))).
-template <class D, class V>
-HWY_INLINE HWY_ATTR V log_sum(D d, V e, V f, V c) {
+// ln(1 + f) = ln((1+s)/(1−s)) = f − (f²/2 − s·(f²/2 + s²·P(s²))), the coefficients of P given.
+template <class D, class V, size_t N>
+HWY_INLINE HWY_ATTR V log_sum(D d, V e, V f, V c, const TFromD<D> (&p)[N]) {
   using T = TFromD<D>;
   using E = Elementary<T>;
   const V s = Div(f, Add(f, Set(d, T{2})));
   const V z = Mul(s, s);
   const V bend = Mul(Mul(f, f), Set(d, T{0.5}));
-  const V tail =
-      MulAdd(s, MulAdd(z, polynomial(d, z, Logarithm<T>::kLog), bend), MulAdd(e, Set(d, E::kLn2Lo), c));
+  const V tail = MulAdd(s, MulAdd(z, polynomial(d, z, p), bend), MulAdd(e, Set(d, E::kLn2Lo), c));
   return MulAdd(e, Set(d, E::kLn2Hi), Sub(f, Sub(bend, tail)));
+}
+
+template <class D, class V>
+HWY_INLINE HWY_ATTR V log_sum(D d, V e, V f, V c) {
+  return log_sum(d, e, f, c, Logarithm<TFromD<D>>::kLog);
 }
 
 // Puts in the logarithms of 0, of negative numbers, of +inf and of NaN.

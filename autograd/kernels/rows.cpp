@@ -92,10 +92,9 @@ HWY_ATTR void cross_entropy_backward_row(const T* x, int64_t target, T scale, T*
 }
 
 template <class T>
-constexpr RowKernels<T> kKernels = {&softmax_row<T>,          &log_softmax_row<T>,
-                                    &softmax_backward_row<T>, &log_softmax_backward_row<T>,
-                                    &log_sum_exp_row<T>,      &cross_entropy_row<T>,
-                                    &cross_entropy_backward_row<T>};
+constexpr RowKernels<T> kKernels = {
+    &softmax_row<T>,     &log_softmax_row<T>,   &softmax_backward_row<T>,      &log_softmax_backward_row<T>,
+    &log_sum_exp_row<T>, &cross_entropy_row<T>, &cross_entropy_backward_row<T>};
 
 }  // namespace
 

@@ -25,12 +25,12 @@ struct LogSum {
 };
 LogSum row_log_sum_exp(DType dtype, const void* x, int64_t n);
 
-// loss[r] = ln Σ e^logits[r] − logits[r, target[r]], and 0 where the target is ignore_index; the others lie in
-// [0, classes).
+// loss[r] = ln Σ e^logits[r] − logits[r, target[r]], and 0 where the target is ignore_index; the others lie
+// in [0, classes).
 void cross_entropy_rows(DType dtype, const void* logits, const int64_t* target, int64_t ignore_index,
                         void* loss, int64_t rows, int64_t classes);
-// dx[r] = scale[r·step]·(softmax(logits[r]) − onehot(target[r])), and 0 where the target is ignore_index; step
-// is 1 or 0.
+// dx[r] = scale[r·step]·(softmax(logits[r]) − onehot(target[r])), and 0 where the target is ignore_index;
+// step is 1 or 0.
 void cross_entropy_rows_backward(DType dtype, const void* logits, const int64_t* target, int64_t ignore_index,
                                  const void* scale, int64_t step, void* dx, int64_t rows, int64_t classes);
 

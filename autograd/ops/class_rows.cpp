@@ -48,20 +48,21 @@ class Tiles {
   }
   T* result(void* dx, int64_t first, int64_t row) {
     if (memory_ == nullptr) return static_cast<T*>(dx) + (first + row) * l_.classes;
-    return memory_ + 2 * size_ + row * l_.classes;
+    return memory_ + 2 * size_ + static_cast<size_t>(row * l_.classes);
   }
   // Puts the results where they belong.
   void store(void* dx, int64_t first, int64_t count) {
     if (memory_ == nullptr) return;
-    for_entries(first, count,
-                [&](int64_t place, int64_t i) { static_cast<T*>(dx)[place] = memory_[2 * size_ + i]; });
+    for_entries(first, count, [&](int64_t place, int64_t i) {
+      static_cast<T*>(dx)[place] = memory_[2 * size_ + static_cast<size_t>(i)];
+    });
   }
 
  private:
   size_t bytes() const { return std::max<size_t>(1, 3 * size_) * sizeof(T); }
   const T* at(const void* dense, size_t copied, int64_t first, int64_t row) const {
     if (memory_ == nullptr) return static_cast<const T*>(dense) + (first + row) * l_.classes;
-    return memory_ + copied + row * l_.classes;
+    return memory_ + copied + static_cast<size_t>(row * l_.classes);
   }
   void copy(int64_t first, int64_t count, const T* from, T* to) {
     for_entries(first, count, [&](int64_t place, int64_t i) { to[i] = from[place]; });

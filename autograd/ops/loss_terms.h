@@ -339,13 +339,23 @@ struct TermLoss {
       });
       return;
     }
-    const auto sum = kernels::reduce_kernels<E>().row[static_cast<size_t>(kernels::Measure::sum)];
+    const auto& rows = kernels::reduce_kernels<E>();
+    const auto sum = rows.row[static_cast<size_t>(kernels::Measure::sum)];
     const double total = sum_of_pieces(n, kLossGrain, [&](int64_t begin, int64_t end) {
       kernels::PairwiseSum<double> tree;
-      blocks.each(begin, end, value, [&](int64_t at, const B& y, const B* weight) {
-        const int64_t count = std::min<int64_t>(B::kSize, end - at);
-        tree.add(sum((weight != nullptr ? y * *weight : y).data(), count, 0).a);
-      });
+      auto size = [&](int64_t at) { return std::min<int64_t>(B::kSize, end - at); };
+      if constexpr (requires(const B& b, const Options& o) { Term::root(b, b, o, &b); }) {
+        auto root = [](const B& x, const B& t, const Options& o, const B* pw) {
+          return Term::root(x, t, o, pw);
+        };
+        blocks.each(begin, end, root, [&](int64_t at, const B& d, const B*) {
+          tree.add(rows.product(d.data(), d.data(), size(at)));
+        });
+      } else {
+        blocks.each(begin, end, value, [&](int64_t at, const B& y, const B* weight) {
+          tree.add(sum((weight != nullptr ? y * *weight : y).data(), size(at), 0).a);
+        });
+      }
       return tree.total();
     });
     put_result(call,

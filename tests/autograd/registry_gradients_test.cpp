@@ -22,25 +22,31 @@ struct Checked {
   std::set<int> nonzero_operands;  // those with a derivative other than 0
 };
 
-// Runs the check of one sample and adds to the counts.
-template <class F>
-void check(const OpFunction& f, size_t number, const F& function, const GradcheckOptions& options,
-           Checked& checked) {
-  const std::string text = f.text(number);
+// Runs a check and adds to the counts. `operand`: which operand input i of the report is.
+template <class Check, class Operand>
+void count(const std::string& text, const Check& check, const Operand& operand, Checked& checked) {
   try {
-    const Report report = gradcheck(function, f.variables(), options);
-    CHECK_MESSAGE(report.ok(), text << ": " << std::string(report.text()));
+    const Report report = check();
+    CHECK_MESSAGE(report.ok(), text << ": " << report.text());
     for (const CheckedEntry& entry : report.entries()) {
-      const int operand = f.operand(static_cast<size_t>(entry.input));
+      const int i = operand(entry.input);
       ++checked.entries;
-      checked.operands.insert(operand);
+      checked.operands.insert(i);
       if (entry.gradient == 0) continue;
       ++checked.nonzero;
-      checked.nonzero_operands.insert(operand);
+      checked.nonzero_operands.insert(i);
     }
   } catch (const Error& error) {
     FAIL_CHECK(text << " threw " << error.what());
   }
+}
+
+// The derivatives of an op at one of its samples. Structure has a test of its own.
+void check_sample(const OpFunction& f, size_t number, GradcheckOptions options, Checked& checked) {
+  options.structure = false;
+  count(
+      f.text(number), [&] { return gradcheck(f.op(), f.sample(), options); }, [](int i) { return i; },
+      checked);
 }
 
 // There is no derivative to compare, but its shape must be right and the sweep must run.
@@ -85,14 +91,15 @@ TEST_CASE("autograd/registry_gradients: gradients agree with finite differences"
         check_empty(f, i);
         continue;
       }
-      check(
-          f, i, [&](std::span<const Tensor> x) { return f.joined(x); }, {}, checked);
+      check_sample(f, i, {}, checked);
     }
     INFO(std::string(op->name));
     CHECK(checked.entries > 0);
     CHECK(checked.operands == floating);
     // A derivative that is 0 everywhere proves nothing, unless the op says that it is.
     CHECK((checked.nonzero > 0) == !op->flags.zero_gradient);
+    // ln b has an operand a beside b, since kernels of one op take the same operands.
+    if (op->name == "xlogy_backward_a") floating.erase(1);
     if (!op->flags.zero_gradient && !op->flags.jump) CHECK(checked.nonzero_operands == floating);
   }
 }
@@ -105,9 +112,7 @@ TEST_CASE("autograd/registry_gradients: second derivatives agree with finite dif
     for (size_t i = 0; i < samples.samples().size(); ++i) {
       const OpFunction f(*op, samples.samples()[i]);
       if (f.elements() == 0 || !has_output(f)) continue;
-      check(
-          f, i, [&](std::span<const Tensor> x) { return gradient_function(f, x, 5); }, {.max_entries = 24},
-          checked);
+      check_sample(f, i, {.max_entries = 24, .second_order = true}, checked);
     }
     INFO(std::string(op->name));
     CHECK(checked.entries > 0);
@@ -125,6 +130,14 @@ TEST_CASE("autograd/registry_gradients: the second-order check sees nonlinearity
                            "sqrt",
                            "tanh",
                            "sigmoid",
+                           "rsqrt",
+                           "log10",
+                           "xlogy",
+                           "logaddexp",
+                           "acosh",
+                           "erfc",
+                           "gelu",
+                           "gelu_backward",
                            "logsumexp",
                            "softmax",
                            "log_softmax",
@@ -149,9 +162,7 @@ TEST_CASE("autograd/registry_gradients: the second-order check sees nonlinearity
     for (size_t i = 0; i < samples.samples().size(); ++i) {
       const OpFunction f(*op, samples.samples()[i]);
       if (f.elements() == 0 || f.elements() > 30 || !has_output(f)) continue;
-      check(
-          f, i, [&](std::span<const Tensor> x) { return gradient_function(f, x, 5); }, {.max_entries = 4},
-          checked);
+      check_sample(f, i, {.max_entries = 4, .second_order = true}, checked);
     }
     CHECK(checked.nonzero > 0);
   }
@@ -178,8 +189,10 @@ std::vector<Sample> shared_extras(const Op& op, Samples& draw) {
 }  // namespace
 
 TEST_CASE("autograd/registry_gradients: one tensor in two operands collects both contributions") {
+  // With g and both operands one tensor these are ±x²/2x²: differences see nothing but rounding.
+  const std::set<std::string_view> constant_if_shared = {"atan2_backward_a", "atan2_backward_b"};
   for (const Op* op : all_ops()) {
-    if (op->vjp == nullptr) continue;
+    if (op->vjp == nullptr || constant_if_shared.contains(op->name)) continue;
     Samples samples = samples_of(*op);
     std::vector<Sample> cases = samples.samples();
     for (Sample& extra : shared_extras(*op, samples)) cases.push_back(extra);
@@ -189,8 +202,12 @@ TEST_CASE("autograd/registry_gradients: one tensor in two operands collects both
       several |= OpFunction(*op, cases[i]).variables().size() > 1;
       const OpFunction f(*op, cases[i], /*repeated=*/true);
       if (!f.shares() || f.elements() == 0 || !has_output(f)) continue;
-      check(
-          f, i, [&](std::span<const Tensor> x) { return f.joined(x); }, {.max_entries = 24}, checked);
+      const auto shared = [&] {
+        return gradcheck([&](std::span<const Tensor> x) { return f.joined(x); }, f.variables(),
+                         {.max_entries = 24, .structure = false, .expected = {.zero_gradient = true}});
+      };
+      count(
+          f.text(i), shared, [&](int v) { return f.operand(static_cast<size_t>(v)); }, checked);
     }
     INFO(std::string(op->name));
     if (several) CHECK(checked.entries > 0);

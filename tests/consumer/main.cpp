@@ -1,8 +1,6 @@
 // A user's program: an op of its own, checked against finite differences.
 #include <autograd/autograd.h>
 
-#include <cstdio>
-
 using namespace tapegrad;
 
 struct Gauss {
@@ -19,7 +17,6 @@ int main() {
   Rng rng{1};
   const Tensor x = rng.normal({3, 4}, float64);
   const Report report = gradcheck([](const Tensor& x) { return sum(gauss(x)); }, {x});
-  const std::string_view text = report.text();
-  std::printf("%.*s\n", static_cast<int>(text.size()), text.data());
+  print(report);
   return report.ok() ? 0 : 1;
 }

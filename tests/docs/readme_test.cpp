@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -70,6 +71,25 @@ TEST_CASE("docs/readme: a network learns") {
   CHECK(after < 0.1 * before);
 }
 
+TEST_CASE("docs/readme: a step recorded once") {
+  Rng rng(42);
+  nn::FeedForward net({2, 8, 1}, {nn::tanh, nn::identity}, rng);
+  optim::SGD sgd(parameters(net), {.learning_rate = 0.1, .momentum = 0.9});
+  const Tensor x = rng.uniform({64, 2}, -1, 1);
+  const Tensor y = sum(x * x, Dims{1}, true);
+  Program train = capture_step(
+      [&](const Tensor& x, const Tensor& y) {
+        Tape tape;
+        const Tensor loss = mse_loss(net(x), y);
+        sgd.step(tape.gradient(loss));
+        return loss;
+      },
+      x, y);
+  for (int step = 0; step < 1000; ++step) train(x, y);
+  CHECK(sgd.t() == 1000);
+  CHECK(mse_loss(net(x), y).item() < 0.01);
+}
+
 TEST_CASE("docs/readme: a layer of one's own") {
   const Scale scale(3);
   const ParameterList list = parameters(scale);
@@ -90,11 +110,29 @@ TEST_CASE("docs/readme: an op of one's own and its gradient check") {
   const Tensor w = rng.normal({4, 2}, float64);
   const Report report =
       gradcheck([](const Tensor& x, const Tensor& w) { return sum(gauss(matmul(x, w))); }, {x, w});
-  std::printf("%.*s\n", static_cast<int>(report.text().size()), report.text().data());
+  print(report);
   CHECK(report.ok());
   CHECK(report.entries().size() == 20);
   const double at_one = std::exp(-1.0);
   CHECK(std::fabs(gauss(tensor({1.0}, float64)).item() - at_one) <= 1e-15);
+}
+
+TEST_CASE("docs/readme: a graph as a file") {
+  std::string name = (std::filesystem::temp_directory_path() / "readme.XXXXXX").string();
+  const std::filesystem::path folder = ::mkdtemp(name.data());
+  const std::string path = (folder / "graph.jsonl").string();
+  {
+    Tape tape;
+    const Tensor x = tape.watch(tensor({0.5, 1.0, 2.0}, float64));
+    save_graph(path, tape, sum(x * tanh(x)));
+  }
+  const Graph graph = load_graph(path);
+  const GraphResult result = graph.run();                          // outputs and gradients
+  const std::vector<GraphDifference> differences = graph.check();  // none: the same again
+  CHECK(result.outputs.size() == 1);
+  CHECK(result.gradients.size() == 1);
+  CHECK(differences.empty());
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("docs/readme: an error names op, operands and line") {

@@ -78,59 +78,6 @@ std::vector<Tensor> gradients_of(Tape& tape, const OpFunction& f, std::span<cons
   return result;
 }
 
-namespace {
-
-struct GradientOf {
-  struct Options {
-    const OpFunction* function = nullptr;
-    uint64_t seed = 0;
-    static void fields(auto&, auto&&) {}
-  };
-  static constexpr std::string_view name = "gradient_of",
-                                    doc = "the gradient of another op, for tests of second order";
-  static constexpr std::string_view operands[] = {"x"};
-  static constexpr int min_inputs = 1, max_inputs = -1;
-
-  static void shape(Call& call) {
-    int64_t count = 0;
-    for (int i = 0; i < call.inputs(); ++i) count += call.numel(i);
-    call.output(call.dtype(0), Shape{count});
-  }
-  static void forward(Call& call) {
-    const auto& o = call.options<Options>();
-    std::vector<Tensor> values;
-    for (int i = 0; i < call.inputs(); ++i) {
-      values.push_back(Tensor::share(const_cast<detail::Body*>(&call.in(i))).detach());
-    }
-    Tape tape;
-    const std::vector<Tensor> x = watch_all(tape, values);
-    const Tensor g = flatten(gradients_of(tape, *o.function, x, o.seed, false));
-    std::memcpy(call.out_data(), g.handle()->data, call.out().bytes());
-  }
-  static void vjp(Vjp& v) {
-    const auto& o = v.options<Options>();
-    std::vector<Tensor> values;
-    for (int i = 0; i < v.inputs(); ++i) values.push_back(v.input_tensor(i).detach());
-    const Tensor c = v.g().detach();
-    Tape tape;
-    const std::vector<Tensor> x = watch_all(tape, values);
-    const Tensor g = flatten(gradients_of(tape, *o.function, x, o.seed, true));
-    if (!recorded(tape, g))
-      return;  // a gradient that does not depend on x; the differences decide if that is right
-    const Gradients second = tape.gradient(g, c);
-    for (int i = 0; i < v.inputs(); ++i) v.add(i, second.get_or_zeros(x[static_cast<size_t>(i)]));
-  }
-  static Cost cost(const Call&) { return {}; }
-  static void samples(Samples&) {}
-};
-
-}  // namespace
-
-Tensor gradient_function(const OpFunction& f, std::span<const Tensor> x, uint64_t seed) {
-  std::vector<Arg> args(x.begin(), x.end());
-  return apply(op<GradientOf>, std::span<const Arg>(args), GradientOf::Options{&f, seed});
-}
-
 Samples samples_of(const Op& op, DType dtype) {
   Samples samples(dtype);
   op.samples(samples);

@@ -15,8 +15,8 @@ namespace tapegrad::testing {
 // A backward op whose last operand is y = primal(x…) has no free y: it is computed from the x given.
 class OpFunction {
  public:
-  // The variables are the floating operands but the constant ones, each its own. With `repeated`, operands of one shape share a
-  // variable.
+  // The variables are the floating operands but the constant ones, each its own. With `repeated`, operands of
+  // one shape share a variable.
   OpFunction(const Op& op, const Sample& sample, bool repeated = false);
 
   const Op& op() const { return *op_; }
@@ -53,10 +53,6 @@ Tensor flatten(std::span<const Tensor> tensors);
 // arrived. The sweep runs on `tape`, which must have watched x.
 std::vector<Tensor> gradients_of(Tape& tape, const OpFunction& f, std::span<const Tensor> x, uint64_t seed,
                                  bool differentiable);
-
-// The same, flattened and joined, as an op of its own whose VJP is a sweep through a differentiable sweep:
-// what a second-order gradcheck runs on.
-Tensor gradient_function(const OpFunction& f, std::span<const Tensor> x, uint64_t seed);
 
 // The op's samples in one dtype.
 Samples samples_of(const Op& op, DType dtype = float64);

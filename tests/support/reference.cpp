@@ -91,16 +91,22 @@ const ScalarReference kScalars[] = {
 };
 // clang-format on
 
-// A backward op of operands g, x… and perhaps y is the gradient above.
-struct BackwardName {
-  std::string_view name, forward;
-  int operand;
-};
 constexpr BackwardName kBackward[] = {
     {"maximum_backward_a", "maximum", 0}, {"maximum_backward_b", "maximum", 1},
     {"minimum_backward_a", "minimum", 0}, {"minimum_backward_b", "minimum", 1},
     {"pow_backward_x", "pow", 0},         {"pow_backward_p", "pow", 1},
 };
+
+// Every table of pointwise ops; that of this file first.
+const std::vector<ScalarTable>& scalar_tables() {
+  static const std::vector<ScalarTable> tables = {
+      {kScalars, kBackward},
+      activation_scalars(),
+      exponential_scalars(),
+      trigonometric_scalars(),
+  };
+  return tables;
+}
 
 // f of the list of operands at each place.
 template <class F>
@@ -120,8 +126,10 @@ Array map(const std::vector<Array>& in, const F& f) {
 
 // The forward op and operand that a backward op belongs to; the only operand where the name does not say.
 BackwardName backward_of(std::string_view op) {
-  for (const BackwardName& backward : kBackward) {
-    if (backward.name == op) return backward;
+  for (const ScalarTable& table : scalar_tables()) {
+    for (const BackwardName& backward : table.backward) {
+      if (backward.name == op) return backward;
+    }
   }
   constexpr std::string_view kSuffix = "_backward";
   if (!op.ends_with(kSuffix)) return {};
@@ -229,9 +237,8 @@ std::vector<double> ScalarReference::numbers(std::vector<double> operands, const
 }
 
 const ScalarReference* scalar_reference(std::string_view op) {
-  for (std::span<const ScalarReference> scalars :
-       {std::span<const ScalarReference>(kScalars), activation_scalars()}) {
-    for (const ScalarReference& scalar : scalars) {
+  for (const ScalarTable& table : scalar_tables()) {
+    for (const ScalarReference& scalar : table.ops) {
       if (scalar.name == op) return &scalar;
     }
   }
@@ -240,6 +247,10 @@ const ScalarReference* scalar_reference(std::string_view op) {
 
 bool reference(std::string_view op, const std::vector<Array>& inputs, const Fields& options,
                std::vector<Array>& outputs) {
+  if (const auto found = structured_references().find(op); found != structured_references().end()) {
+    outputs = found->second(inputs, options);
+    return true;
+  }
   if (const ScalarReference* scalar = scalar_reference(op)) {
     outputs = {map(inputs, [&](const std::vector<double>& x) {
       return scalar->value(scalar->numbers(x, options).data());
@@ -255,10 +266,7 @@ bool reference(std::string_view op, const std::vector<Array>& inputs, const Fiel
     })};
     return true;
   }
-  const auto found = structured_references().find(op);
-  if (found == structured_references().end()) return false;
-  outputs = found->second(inputs, options);
-  return true;
+  return false;
 }
 
 }  // namespace tapegrad::testing

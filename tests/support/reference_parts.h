@@ -29,8 +29,19 @@ inline int64_t from_end(int64_t dim, int rank) { return dim < 0 ? dim + std::max
 inline double pole(double g, double df) { return g == 0 && !std::isfinite(df) ? 0 : g * df; }
 inline double sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
 
-// Pointwise ops by file.
-std::span<const ScalarReference> activation_scalars();
+// A backward op of operands g, x… and perhaps y: the gradient of the scalar reference `forward` by `operand`.
+struct BackwardName {
+  std::string_view name, forward;
+  int operand;
+};
+// The pointwise ops of one file.
+struct ScalarTable {
+  std::span<const ScalarReference> ops;
+  std::span<const BackwardName> backward;
+};
+ScalarTable activation_scalars();
+ScalarTable exponential_scalars();
+ScalarTable trigonometric_scalars();
 
 // Of a list of numbers, in order: their sum; where the largest or smallest is (the first NaN wins); ln Σ e^x.
 double total(const std::vector<double>& v);

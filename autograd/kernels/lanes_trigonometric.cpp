@@ -1,0 +1,22 @@
+// The lanes of sines, tangents, their inverses and lengths.
+
+#include "autograd/kernels/simd_targets.h"
+
+// Includes this file once more for each target but the baseline, which comes last.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/lanes_trigonometric.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "autograd/kernels/trigonometric-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tapegrad::kernels {
+
+template <>
+void fill_lanes<LaneGroup::trigonometric, HWY_TARGET>(LaneTable& table) {
+  HWY_NAMESPACE::fill_range<kFirstTrigonometric, kFirstExponential>(table);
+}
+
+}  // namespace tapegrad::kernels
+HWY_AFTER_NAMESPACE();

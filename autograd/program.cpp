@@ -1,0 +1,188 @@
+#include "autograd/program.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "autograd/program/replay.h"
+#include "autograd/raise.h"
+#include "autograd/tape.h"
+#include "autograd/tape_impl.h"
+#include "autograd/text.h"
+
+namespace tapegrad {
+namespace detail {
+namespace {
+
+// One run of the function itself, noted.
+struct Recording {
+  Trace trace;
+  ProgramResult result;
+  std::vector<uint32_t> values;        // of the result's tensors, in their order
+  std::vector<Gradients::Entry> keys;  // of the gradients, without their tensors
+};
+
+}  // namespace
+
+class ProgramState {
+ public:
+  ProgramState(CapturedFunction function, bool gradients, ProgramOptions options)
+      : function_(std::move(function)), gradients_(gradients), options_(options) {}
+
+  // A recording that is replayed for inputs of one set of shapes and dtypes.
+  struct Variant {
+    std::vector<std::pair<DType, Shape>> inputs;
+    Recording recording;
+    std::unique_ptr<Replay> replay;
+    int64_t runs = 0;
+  };
+
+  Variant& variant_for(std::span<const Tensor> inputs) {
+    if (inputs.size() != function_.inputs) {
+      raise<ArgumentError>("[Program] expected {} inputs, given {}", function_.inputs, inputs.size());
+    }
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (!inputs[i].defined()) raise<ArgumentError>("[Program] input {} is an undefined tensor", i);
+    }
+    for (const auto& variant : variants_) {
+      if (fits(*variant, inputs)) return *(last_ = variant.get());
+    }
+    auto fresh = std::make_unique<Variant>();
+    for (const Tensor& x : inputs) fresh->inputs.emplace_back(x.dtype(), x.shape());
+    trace_run(inputs, fresh->recording);
+    fresh->recording.trace.undo();
+    fresh->replay = std::make_unique<Replay>(fresh->recording.trace,
+                                             make_plan(fresh->recording.trace, fresh->recording.values));
+    fresh->recording.trace.finish();
+    fresh->recording.result = {};
+    variants_.push_back(std::move(fresh));
+    return *(last_ = variants_.back().get());
+  }
+
+  ProgramResult run(std::span<const Tensor> inputs) {
+    if (running_) raise<GraphError>("[Program] called while it runs; a Program serves one thread at a time");
+    running_ = true;
+    struct Done {
+      bool& running;
+      ~Done() { running = false; }
+    } done{running_};
+    Variant& variant = variant_for(inputs);
+    const int64_t run = ++variant.runs;
+    if (is_checked(run)) return check(variant, inputs);
+    Tensor few[kFew];
+    std::vector<Tensor> many;
+    const size_t count = variant.recording.values.size();
+    if (count > kFew) many.resize(count);
+    const std::span<Tensor> results = count > kFew ? std::span(many) : std::span(few, count);
+    variant.replay->run(inputs, results);
+    ProgramResult result{std::move(results[0]), {}};
+    result.gradients.reserve(count - 1);
+    for (size_t k = 1; k < count; ++k) {
+      const Gradients::Entry& key = variant.recording.keys[k - 1];
+      result.gradients.add({key.parameter, key.tape, key.value, std::move(results[k])});
+    }
+    return result;
+  }
+
+  const Variant* last() const { return last_; }
+  void set_check_every(int64_t n) { options_.check_every = n; }
+
+ private:
+  static constexpr size_t kFew = 16;
+
+  static bool fits(const Variant& variant, std::span<const Tensor> inputs) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const auto& [dtype, shape] = variant.inputs[i];
+      const Body& body = *inputs[i].handle();
+      if (body.dtype != dtype || body.rank != shape.rank() ||
+          !std::equal(shape.begin(), shape.end(), body.dims())) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  bool is_checked([[maybe_unused]] int64_t run) const {
+    if (options_.check_every <= 0) return false;
+#ifndef NDEBUG
+    return true;
+#else
+    return run == 2 || run % options_.check_every == 0;
+#endif
+  }
+
+  // Runs the function for real, under a trace; on an exception cells are put back.
+  void trace_run(std::span<const Tensor> inputs, Recording& recording) {
+    TapeImpl* const outer = std::exchange(t_state.tape, nullptr);
+    struct Restore {
+      TapeImpl* tape;
+      ~Restore() { t_state.tape = tape; }
+    } restore{outer};
+    const Tracing tracing(recording.trace);
+    try {
+      std::vector<Tensor> own;
+      for (const Tensor& x : inputs) own.push_back(recording.trace.input(x));
+      own.emplace_back();
+      if (gradients_) {
+        Tape tape;
+        recording.result.value = function_.call(function_.function.get(), own.data());
+        recording.result.gradients = tape.gradient(recording.result.value);
+      } else {
+        recording.result.value = function_.call(function_.function.get(), own.data());
+      }
+      if (!recording.result.value.defined())
+        raise<ArgumentError>("[capture] the function gave an undefined tensor");
+      recording.values = {recording.trace.value_of(recording.result.value)};
+      for (const Gradients::Entry& entry : recording.result.gradients.entries()) {
+        recording.values.push_back(recording.trace.value_of(entry.gradient));
+        recording.keys.push_back({entry.parameter, entry.tape, entry.value, Tensor()});
+      }
+    } catch (...) {
+      recording.trace.undo();
+      throw;
+    }
+  }
+
+  ProgramResult check(Variant& variant, std::span<const Tensor> inputs) {
+    Recording now;
+    trace_run(inputs, now);
+    std::string changed = difference(variant.recording.trace, now.trace);
+    if (changed.empty() && now.values != variant.recording.values) changed = "what the function returns";
+    if (!changed.empty()) {
+      now.trace.undo();
+      raise<GraphError>("[Program] the function is not what was recorded: {}", changed);
+    }
+    for (const HostWork& work : now.trace.host_work()) work.commit(work.state.get());
+    ProgramResult result = std::move(now.result);
+    result.value = result.value.detach();
+    return result;
+  }
+
+  CapturedFunction function_;
+  bool gradients_;
+  ProgramOptions options_;
+  std::vector<std::unique_ptr<Variant>> variants_;
+  Variant* last_ = nullptr;
+  bool running_ = false;
+};
+
+}  // namespace detail
+
+Program::Program(detail::CapturedFunction function, bool gradients, ProgramOptions options)
+    : state_(std::make_shared<detail::ProgramState>(std::move(function), gradients, options)) {}
+
+ProgramResult Program::run(std::span<const Tensor> inputs) { return state_->run(inputs); }
+void Program::record(std::span<const Tensor> examples) { state_->variant_for(examples); }
+Program& Program::check_every(int64_t runs) {
+  state_->set_check_every(runs);
+  return *this;
+}
+
+size_t Program::arena_bytes() const {
+  return state_->last() != nullptr ? state_->last()->replay->plan().arena_bytes : 0;
+}
+std::string Program::text() const {
+  return state_->last() != nullptr ? to_string(state_->last()->replay->plan()) : "nothing recorded yet\n";
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,325 @@
+#include "autograd/verify/check.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "autograd/raise.h"
+#include "autograd/verify/differences.h"
+
+namespace tapegrad::verify {
+namespace {
+
+constexpr int64_t kSearchEntries = 16;  // parts of an input this small are searched entry by entry
+
+double largest_finite(const Tensor& g) {
+  double top = 0;
+  for (int64_t i = 0; i < g.numel(); ++i) {
+    if (std::isfinite(elements(g)[i])) top = std::max(top, std::fabs(elements(g)[i]));
+  }
+  return top;
+}
+
+// Parts of a direction that is as long as the point itself, and the whole of one whose longest entry is 1,
+// for points so near 0 that nothing moves. Of networks the first one is sharp most often.
+struct DirectionScales {
+  explicit DirectionScales(const Tensors& direction) {
+    double longest = 0;
+    for (const Tensor& v : direction) {
+      if (v.defined()) longest = std::max(longest, largest_finite(v));
+    }
+    values[3] = longest > 0 && longest < 0.5 ? 1 / longest : 1.0;
+  }
+  double values[4] = {0x1p-4, 0x1p-7, 1.0, 1.0};
+};
+
+double root_mean_square(const Tensor& x) {
+  double squares = 0;
+  int64_t count = 0;
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    const double v = elements(x)[i];
+    if (!std::isfinite(v)) continue;
+    squares += v * v;
+    ++count;
+  }
+  return squares > 0 ? std::sqrt(squares / static_cast<double>(count)) : 1;
+}
+
+// ⟨direction, g⟩, and the size that a random sum of such terms has.
+struct Along {
+  double value;
+  double typical;
+};
+Along along(const Tensors& direction, const Tensors& gradients) {
+  CompensatedSum sum;
+  double squares = 0;
+  for (size_t v = 0; v < direction.size(); ++v) {
+    if (!direction[v].defined()) continue;
+    const double *d = elements(direction[v]), *g = elements(gradients[v]);
+    for (int64_t i = 0; i < direction[v].numel(); ++i) {
+      sum.add(d[i] * g[i]);
+      squares += d[i] * g[i] * d[i] * g[i];
+    }
+  }
+  const double typical = std::sqrt(squares);
+  return {sum.value(), std::isfinite(typical) ? typical : 0};
+}
+
+}  // namespace
+
+Check::Check(Subject& subject, const GradcheckOptions& options, ReportBuilder& report)
+    : subject_(subject),
+      options_(options),
+      report_(report),
+      ground_{subject, {}, {}},
+      rng_(options.seed + 1) {
+  for (int i : subject.varied()) rms_.push_back(root_mean_square(subject.inputs()[static_cast<size_t>(i)]));
+  for (const Tensor& x : subject.inputs()) {
+    if (x.dtype() == float64) largest_input_ = std::max(largest_input_, largest_finite(x));
+  }
+  moved_.assign(rms_.size(), false);
+}
+
+void Check::start() {
+  ground_.outputs = evaluate(subject_, subject_.inputs());
+  report_.evaluations(1);
+}
+
+void Check::take_gradients(int count) {
+  Recording recording(subject_, subject_.inputs());
+  if (!same_bits(recording.outputs(), ground_.outputs)) {
+    report_.fault(Verdict::nondeterministic, -1,
+                  "two runs of the function, one of them recorded, differ in their bits");
+  }
+  for (int q = 0; q < count; ++q) {
+    ground_.cotangents.push_back(
+        normal_like(ground_.outputs, options_.seed * 1000 + static_cast<uint64_t>(q)));
+    gradients_.push_back(recording.gradient(ground_.cotangents.back()));
+  }
+}
+
+void Check::run() {
+  start();
+  const bool projection = options_.mode == GradcheckMode::projection;
+  take_gradients(projection ? options_.projections : 2);
+  for (const Tensors& gradients : gradients_) {
+    largest_.emplace_back();
+    for (const Tensor& g : gradients) largest_.back().push_back(largest_finite(g));
+  }
+  if (projection) {
+    std::vector<int> all(gradients_.size());
+    std::iota(all.begin(), all.end(), 0);
+    directions(all);
+  } else {
+    for (size_t v = 0; v < subject_.varied().size(); ++v) {
+      const int64_t count = gradients_[0][v].numel();
+      const bool whole = options_.mode == GradcheckMode::entry || count <= options_.max_entries;
+      std::vector<int64_t> which(static_cast<size_t>(whole ? count : options_.max_entries));
+      for (size_t k = 0; k < which.size(); ++k)
+        which[k] = whole ? static_cast<int64_t>(k) : rng_.integer(0, count);
+      entries(v, which);
+      if (!whole) directions_of_input(v);
+    }
+  }
+  note_vacuous();
+}
+
+void Check::run_recorded(Tensors cotangents, Tensors gradients) {
+  start();
+  ground_.cotangents.push_back(std::move(cotangents));
+  gradients_.push_back(std::move(gradients));
+  largest_.emplace_back();
+  for (const Tensor& g : gradients_[0]) largest_.back().push_back(largest_finite(g));
+  const std::vector<int> same(static_cast<size_t>(options_.projections), 0);
+  directions(same);
+}
+
+void Check::entries(size_t v, std::span<const int64_t> which) {
+  const Tensor& x = subject_.inputs()[static_cast<size_t>(subject_.varied()[v])];
+  std::vector<int> all(std::min<size_t>(gradients_.size(), Line::kMost));
+  std::iota(all.begin(), all.end(), 0);
+  for (int64_t i : which) {
+    double gradients[Line::kMost], typical[Line::kMost];
+    for (int q : all) {
+      gradients[q] = elements(gradients_[static_cast<size_t>(q)][v])[i];
+      typical[q] = typical_entry(q, v);
+    }
+    const double at = std::fabs(elements(x)[i]);
+    const double size = std::isfinite(at) ? at : 0;
+    const double scales[] = {std::max(size, 0.01 * rms_[v]), std::max(size, rms_[v]), std::max(size, 1.0)};
+    SubjectLine line(ground_, all, v, i);
+    check(line, all, gradients, typical, scales, subject_.varied()[v], i);
+  }
+}
+
+Tensors Check::random_direction() {
+  Tensors direction;
+  for (size_t v = 0; v < subject_.varied().size(); ++v) {
+    const Tensor& x = subject_.inputs()[static_cast<size_t>(subject_.varied()[v])];
+    direction.push_back(copy_of(x));
+    double* to = elements(direction.back());
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      const double size = std::isfinite(to[i]) ? std::max(std::fabs(to[i]), 0.1 * rms_[v]) : 0;
+      to[i] = rng_.normal() * size;
+    }
+  }
+  return direction;
+}
+
+void Check::directions_of_input(size_t v) {
+  const std::vector<int> all = {0, 1};
+  for (int p = 0; p < options_.projections; ++p) {
+    Tensors direction = random_direction();
+    for (size_t other = 0; other < direction.size(); ++other) {
+      if (other != v) direction[other] = Tensor();
+    }
+    double gradients[Line::kMost], typical[Line::kMost];
+    for (int q : all) {
+      const Along a = along(direction, gradients_[static_cast<size_t>(q)]);
+      gradients[q] = a.value;
+      typical[q] = a.typical;
+    }
+    SubjectLine line(ground_, all, direction);
+    if (!check(line, all, gradients, typical, DirectionScales(direction).values, subject_.varied()[v], -1)) {
+      search(0, direction);
+      return;
+    }
+  }
+}
+
+void Check::directions(std::span<const int> cotangents) {
+  for (int q : cotangents) {
+    const Tensors direction = random_direction();
+    const Along a = along(direction, gradients_[static_cast<size_t>(q)]);
+    const int which[] = {q};
+    SubjectLine line(ground_, which, direction);
+    if (!check(line, which, &a.value, &a.typical, DirectionScales(direction).values, -1, -1)) {
+      search(q, direction);
+      return;
+    }
+  }
+  // A gradient that is 0 everywhere says nothing about its input in a sum of all.
+  for (size_t v = 0; v < subject_.varied().size(); ++v) {
+    const auto zero = [&](const std::vector<double>& largest) { return largest[v] == 0; };
+    moved_[v] = !std::all_of(largest_.begin(), largest_.end(), zero);
+    if (moved_[v] || options_.expected.zero_gradient || gradients_[0][v].numel() == 0) continue;
+    Tensors direction = random_direction();
+    for (size_t other = 0; other < direction.size(); ++other) {
+      if (other != v) direction[other] = Tensor();
+    }
+    const double none = 0;
+    const int which[] = {0};
+    SubjectLine line(ground_, which, direction);
+    check(line, which, &none, &none, DirectionScales(direction).values, subject_.varied()[v], -1);
+  }
+}
+
+// Halves a direction that failed until the wrong entries are few enough to be looked at one by one.
+void Check::search(int q, const Tensors& direction) {
+  // One entry among many needs bars of its own size.
+  early_ = 1e-6;
+  enough_ = 1e-3;
+  for (size_t v = 0; v < direction.size(); ++v) {
+    if (direction[v].defined() && direction[v].numel() > 0)
+      search_part(q, direction, v, 0, direction[v].numel());
+  }
+}
+
+bool Check::search_part(int q, const Tensors& direction, size_t v, int64_t begin, int64_t end) {
+  Tensors part(direction.size());
+  part[v] = zeros(direction[v].shape(), float64);
+  std::copy(elements(direction[v]) + begin, elements(direction[v]) + end, elements(part[v]) + begin);
+  const Along a = along(part, gradients_[static_cast<size_t>(q)]);
+  const int which[] = {q};
+  SubjectLine line(ground_, which, part);
+  if (check(line, which, &a.value, &a.typical, DirectionScales(part).values, subject_.varied()[v], -1))
+    return false;
+  if (end - begin <= kSearchEntries) {
+    std::vector<int64_t> entries_of_part(static_cast<size_t>(end - begin));
+    std::iota(entries_of_part.begin(), entries_of_part.end(), begin);
+    entries(v, entries_of_part);
+    return true;
+  }
+  const int64_t middle = begin + (end - begin) / 2;
+  return search_part(q, direction, v, begin, middle) || search_part(q, direction, v, middle, end);
+}
+
+bool Check::check(Line& line, std::span<const int> which, const double* gradients, const double* typical,
+                  std::span<const double> scales, int input, int64_t entry) {
+  const double scale = entry >= 0 ? scales[0] : 1;  // of the point
+  Evidence evidence[Line::kMost];
+  for (int q = 0; q < line.count(); ++q) {
+    const int c = which[static_cast<size_t>(q)];
+    evidence[q] = {gradients[q], {}, typical[q], 0, 0, ground_.mass(c), ground_.weight(c), scale};
+  }
+  // A direction costs as much as an entry and there are few, but each evaluation may be of a whole network.
+  const Effort effort{options_.tolerance, entry >= 0 ? early_ : 4 * early_, enough_};
+  Differences(line, scales, largest_input_, effort).settle(evidence);
+  Court court(line, scale, options_.tolerance);
+  CheckedEntry worst{};
+  double worst_gap = -1;
+  bool all_passed = true;
+  for (int q = 0; q < line.count(); ++q) {
+    Evidence& e = evidence[q];
+    const Verdict verdict = court.judge(q, e);
+    const bool passed = passes(verdict, options_.expected);
+    const double gap = std::fabs(e.gradient - e.difference.value) / std::max(e.radius(), 1e-300);
+    const bool bends = verdict == Verdict::kink_in || verdict == Verdict::jump;
+    const bool zero = verdict == Verdict::agree_zero || (e.gradient == 0 && e.difference.value == 0);
+    if (input >= 0 && (bends || !zero)) {
+      const auto at = std::find(subject_.varied().begin(), subject_.varied().end(), input);
+      moved_[static_cast<size_t>(at - subject_.varied().begin())] = true;
+    }
+    if (q == 0 || passed < worst.passed || (passed == worst.passed && gap > worst_gap)) {
+      worst_gap = gap;
+      worst = {input, entry,   e.gradient, e.difference.value, e.difference.bar, e.size(), e.difference.step,
+               0,     verdict, passed};
+    }
+    all_passed &= passed;
+  }
+  if (worst.verdict == Verdict::agree || worst.verdict == Verdict::agree_zero) {
+    const bool whole = canary_due_ && entry >= 0 && worst.verdict == Verdict::agree;
+    if (whole) canary_due_ = false;
+    try_canary(line, std::span(evidence, static_cast<size_t>(line.count())), whole);
+  }
+  worst.evaluations = line.evaluations();
+  report_.evaluations(line.evaluations());
+  report_.add(worst);
+  return all_passed;
+}
+
+// A derivative ten bars away must be called wrong: by the first rule always, and once per check by all rules,
+// so that none of the excuses is too wide. Near a kink one of the two sides may be excused.
+void Check::try_canary(Line& line, std::span<const Evidence> evidence, bool whole) {
+  const auto q = static_cast<int>(rng_.integer(0, static_cast<int64_t>(evidence.size())));
+  const Evidence& e = evidence[static_cast<size_t>(q)];
+  Evidence up = e, down = e;
+  double shift = 10 * e.radius() + 512 * kUnit * e.whole_mass / e.scale;
+  if (shift == 0) shift = 1;  // nothing moves, and the bar is 0
+  up.gradient = e.gradient + shift;
+  down.gradient = e.gradient - shift;
+  const Expected& expected = options_.expected;
+  if (!whole) {
+    report_.canary(!passes(compare(up, options_.tolerance), expected) &&
+                   !passes(compare(down, options_.tolerance), expected));
+    return;
+  }
+  Court court(line, e.scale, options_.tolerance);
+  const bool caught = !passes(court.judge(q, up), expected) || !passes(court.judge(q, down), expected);
+  report_.canary(caught);
+}
+
+void Check::note_vacuous() {
+  if (options_.expected.zero_gradient) return;
+  for (size_t v = 0; v < moved_.size(); ++v) {
+    if (moved_[v] || gradients_[0][v].numel() == 0) continue;
+    const int input = subject_.varied()[v];
+    report_.fault(
+        Verdict::vacuous, input,
+        fmt::format("every derivative by {} is 0 as far as can be told, which proves nothing; declare "
+                    "expected.zero_gradient if it is right",
+                    subject_.input_name(input)));
+  }
+}
+
+}  // namespace tapegrad::verify

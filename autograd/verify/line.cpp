@@ -1,0 +1,112 @@
+#include "autograd/verify/line.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tapegrad::verify {
+namespace {
+
+double finite_size(double y) { return std::isfinite(y) ? std::fabs(y) : 0; }
+
+}  // namespace
+
+double Ground::mass(int q) const {
+  double total = 0;
+  const Tensors& c = cotangents[static_cast<size_t>(q)];
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    const double *y = elements(outputs[k]), *w = elements(c[k]);
+    for (int64_t j = 0; j < outputs[k].numel(); ++j) {
+      if (std::isfinite(y[j])) total += std::fabs(w[j] * y[j]);
+    }
+  }
+  return total;
+}
+
+double Ground::weight(int q) const {
+  double total = 0;
+  for (const Tensor& c : cotangents[static_cast<size_t>(q)]) {
+    for (int64_t j = 0; j < c.numel(); ++j) total += std::fabs(elements(c)[j]);
+  }
+  return total;
+}
+
+SubjectLine::SubjectLine(const Ground& ground, std::span<const int> which, size_t v, int64_t entry)
+    : Line(static_cast<int>(which.size())), ground_(ground), v_(v), entry_(entry) {
+  std::copy(which.begin(), which.end(), which_);
+}
+
+SubjectLine::SubjectLine(const Ground& ground, std::span<const int> which, Tensors direction)
+    : Line(static_cast<int>(which.size())), ground_(ground), direction_(std::move(direction)) {
+  std::copy(which.begin(), which.end(), which_);
+}
+
+double SubjectLine::move_entry(Tensors& inputs, double t) const {
+  Tensor& x = inputs[static_cast<size_t>(ground_.subject.varied()[v_])];
+  const double before = elements(x)[entry_];
+  x = copy_of(x);
+  elements(x)[entry_] = before + t;
+  return elements(x)[entry_] - before;
+}
+
+double SubjectLine::move_all(Tensors& inputs, double t) const {
+  // Of each coordinate's achieved step, the one in direction v: Σ v·(x' − x) / Σ v².
+  double achieved = 0;
+  double weight = 0;
+  for (size_t v = 0; v < direction_.size(); ++v) {
+    if (!direction_[v].defined()) continue;
+    Tensor& x = inputs[static_cast<size_t>(ground_.subject.varied()[v])];
+    const Tensor before = x;
+    x = copy_of(x);
+    const double *from = elements(before), *along = elements(direction_[v]);
+    double* to = elements(x);
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      to[i] = from[i] + t * along[i];
+      achieved += (to[i] - from[i]) * along[i];
+      weight += along[i] * along[i];
+    }
+  }
+  return weight > 0 ? achieved / weight : t;
+}
+
+Line::Point SubjectLine::evaluate(double t) {
+  Tensors inputs = ground_.subject.inputs();
+  Point point{};
+  point.t = entry_ >= 0 ? move_entry(inputs, t) : move_all(inputs, t);
+  Tensors outputs;
+  try {
+    outputs = verify::evaluate(ground_.subject, inputs);
+  } catch (const Error&) {
+    // A step out of the function's domain: a smaller one may stay inside.
+    std::fill_n(point.phi, count_, NAN);
+    return point;
+  }
+  if (size_.empty()) {
+    for (const Tensor& y : outputs) size_.emplace_back(static_cast<size_t>(y.numel()), -1.0);
+  }
+  CompensatedSum sum[kMost];
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    const double *y = elements(outputs[k]), *y0 = elements(ground_.outputs[k]);
+    const double* c[kMost] = {};
+    for (int q = 0; q < count_; ++q) {
+      c[q] = elements(ground_.cotangents[static_cast<size_t>(which_[q])][k]);
+    }
+    for (int64_t j = 0; j < outputs[k].numel(); ++j) {
+      if (y[j] == y0[j]) continue;
+      const double difference = y[j] - y0[j];
+      double& size = size_[k][static_cast<size_t>(j)];
+      const bool first = size < 0;
+      if (first) size = 0;
+      const double grown = std::max({finite_size(y[j]), finite_size(y0[j]), size}) - size;
+      for (int q = 0; q < count_; ++q) {
+        sum[q].add(c[q][j] * difference);
+        mass_[q] += std::fabs(c[q][j]) * grown;
+        if (first) weight_[q] += std::fabs(c[q][j]);
+      }
+      size += grown;
+    }
+  }
+  for (int q = 0; q < count_; ++q) point.phi[q] = sum[q].value();
+  return point;
+}
+
+}  // namespace tapegrad::verify

@@ -1,0 +1,175 @@
+// Every op, and random graphs of them: the program has the bits of eager, and no two live buffers overlap.
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "autograd/autograd.h"
+#include "autograd/program/plan.h"
+#include "tests/support/op_function.h"
+
+using namespace tapegrad;
+using namespace tapegrad::testing;
+
+namespace {
+
+struct EagerRun {
+  Tensor value;
+  Gradients gradients;
+};
+
+template <class F>
+void check_same(const F& f, const ParameterList& cells, Program program, const std::string& what) {
+  INFO(what);
+  program.check_every(0);
+  Tape tape;
+  const Tensor value = f();
+  const Gradients gradients = tape.gradient(value);
+  for (int threads = 1; threads <= 3; ++threads) {
+    set_num_threads(threads);
+    const ProgramResult result = program();
+    CHECK(same_bits(result.value, value));
+    REQUIRE(result.gradients.size() == gradients.size());
+    for (const CellRef& cell : cells) {
+      const Tensor* mine = result.gradients.find(cell);
+      const Tensor* theirs = gradients.find(cell);
+      REQUIRE((mine == nullptr) == (theirs == nullptr));
+      if (mine != nullptr) CHECK(same_bits(*mine, *theirs));
+    }
+  }
+}
+
+// A number from 0 to below n.
+int64_t pick(Rng& rng, int64_t n) { return rng.integers({}, 0, n).item<int64_t>(); }
+
+// A graph of `size` ops over the cells, of a few shapes that meet by broadcasting, matmul and reductions.
+Tensor random_graph(uint64_t seed, int size, const std::vector<Parameter>& cells) {
+  Rng rng(seed);
+  std::vector<Tensor> pool;
+  for (const Parameter& cell : cells) pool.push_back(cell);
+  auto any = [&]() -> const Tensor& {
+    return pool[static_cast<size_t>(pick(rng, static_cast<int64_t>(pool.size())))];
+  };
+  for (int k = 0; k < size; ++k) {
+    const Tensor a = any();
+    const int64_t which = pick(rng, 14);
+    if (which < 5) {
+      Tensor b = any();
+      if (!(a.shape() == b.shape()) && b.numel() != 1) b = a;
+      pool.push_back(which == 0   ? a + b
+                     : which == 1 ? a * b
+                     : which == 2 ? a - b
+                     : which == 3 ? maximum(a, b)
+                                  : a / (1.5 + b * b));
+    } else if (which == 5) {
+      pool.push_back(tanh(a));
+    } else if (which == 6) {
+      pool.push_back(sigmoid(a) * 0.5);
+    } else if (which == 7) {
+      pool.push_back(where(a > 0.0, a, exp(a) - 1.0));
+    } else if (which == 8) {
+      pool.push_back(a.rank() == 2 ? matmul(a, a, true, false) * 0.1 : a);
+    } else if (which == 9) {
+      pool.push_back(mean(a));
+    } else if (which == 10) {
+      pool.push_back(a.rank() == 2 ? transpose(a, 0, 1) : relu(a));
+    } else if (which == 11) {
+      pool.push_back(a.rank() > 0 ? softmax(a, -1) : square(a));
+    } else if (which == 12) {
+      pool.push_back(a.rank() > 0 ? sum(a, Dims{-1}, true) + a : -a);
+    } else {
+      pool.push_back(reshape(a, {-1}));
+    }
+  }
+  Tensor loss = sum(pool.back());
+  for (size_t i = pool.size() - std::min<size_t>(pool.size(), 4); i < pool.size(); ++i)
+    loss = loss + mean(tanh(pool[i]));
+  return loss;
+}
+
+}  // namespace
+
+TEST_CASE("autograd/program_ops: every op's samples, value and gradients") {
+  const int threads = num_threads();
+  size_t programs = 0;
+  for (const Op* op : all_ops()) {
+    if (op->flags.writes_state) continue;
+    for (DType dtype : {float32, float64}) {
+      const Samples samples = samples_of(*op, dtype);
+      for (size_t s = 0; s < samples.samples().size(); ++s) {
+        const Sample& sample = samples.samples()[s];
+        std::vector<Parameter> cells;
+        ParameterList list;
+        for (const Tensor& x : sample.inputs) {
+          if (!is_floating(x.dtype())) continue;
+          cells.emplace_back(x);
+          list.push_back(cells.back().ref());
+        }
+        const Parameter extra(full({}, 0.5, dtype));
+        list.push_back(extra.ref());
+        auto f = [&] {
+          std::vector<Tensor> inputs;
+          size_t next = 0;
+          for (const Tensor& x : sample.inputs) {
+            inputs.push_back(is_floating(x.dtype()) ? Tensor(cells[next++]) : x);
+          }
+          Tensor total = extra * 1.0;
+          for (const Tensor& y : run(*op, inputs, sample.options.ref())) {
+            total = total + sum(cast(y, dtype) * extra);
+          }
+          return total;
+        };
+        check_same(f, list, capture(f), std::string(op->name) + " #" + std::to_string(s));
+        ++programs;
+      }
+    }
+  }
+  set_num_threads(threads);
+  CHECK(programs > 500);
+}
+
+TEST_CASE("autograd/program_ops: random graphs, value and gradients") {
+  const int threads = num_threads();
+  for (uint64_t seed = 0; seed < 1000; ++seed) {
+    Rng rng(seed);
+    std::vector<Parameter> cells;
+    cells.emplace_back(rng.normal({}, float64));
+    cells.emplace_back(rng.normal({3, 3}, float64));
+    cells.emplace_back(rng.normal({5}, float64));
+    if (seed % 50 == 0) cells.emplace_back(rng.normal({150, 150}, float64));
+    ParameterList list;
+    for (const Parameter& cell : cells) list.push_back(cell.ref());
+    auto f = [&] { return random_graph(seed, 5 + static_cast<int>(seed % 40), cells); };
+    check_same(f, list, capture(f), "seed " + std::to_string(seed));
+  }
+  set_num_threads(threads);
+}
+
+TEST_CASE("autograd/program_ops: no two live buffers overlap") {
+  size_t shared = 0;
+  for (uint64_t seed = 0; seed < 1000; ++seed) {
+    Rng rng(seed);
+    std::vector<Parameter> cells;
+    cells.emplace_back(rng.normal({}, float64));
+    cells.emplace_back(rng.normal({3, 3}, float64));
+    cells.emplace_back(rng.normal({5}, float64));
+    detail::Trace trace;
+    std::vector<uint32_t> results;
+    {
+      const detail::Tracing tracing(trace);
+      Tape tape;
+      const Tensor loss = random_graph(seed, 5 + static_cast<int>(seed % 40), cells);
+      const Gradients g = tape.gradient(loss);
+      results.push_back(trace.value_of(loss));
+      for (const Gradients::Entry& entry : g.entries()) results.push_back(trace.value_of(entry.gradient));
+    }
+    const detail::Plan plan = detail::make_plan(trace, results);
+    const std::string found = detail::overlap(plan);
+    CHECK_MESSAGE(found.empty(), found << " of seed " << seed << "\n" << to_string(plan));
+    size_t bytes = 0;
+    for (const detail::Place& place : plan.places)
+      bytes += place.home == detail::Home::arena ? place.bytes : 0;
+    shared += bytes > plan.arena_bytes;
+  }
+  CHECK(shared > 500);  // so that there is something to check
+}
