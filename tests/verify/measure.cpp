@@ -61,9 +61,10 @@ bool same_sign(double a, double b) {
 double error_of(float y, double want, const Reference& reference, double largest) {
   constexpr double kWrong = std::numeric_limits<double>::infinity();
   if (std::isnan(want) || std::isnan(y)) return std::isnan(want) && std::isnan(y) ? 0 : kWrong;
-  const float nearest = static_cast<float>(want);
-  if (std::isinf(nearest) || std::isinf(y)) return y == nearest ? 0 : kWrong;
-  const double size = std::fabs(want), distance = std::fabs(static_cast<double>(y) - want);
+  if (std::isinf(y) && y == static_cast<float>(want)) return 0;
+  if (std::isinf(want)) return kWrong;
+  const double value = std::isinf(y) ? std::copysign(0x1p128, y) : static_cast<double>(y);
+  const double size = std::fabs(want), distance = std::fabs(value - want);
   if (reference.cancels) return distance * per_unit(std::max(size, largest));
   if (!reference.zero_sign && y == 0 && want == 0) return 0;
   return same_sign(y, want) ? distance * per_unit(size) : kWrong;

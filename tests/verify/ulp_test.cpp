@@ -112,8 +112,12 @@ TEST_CASE("verify/ulp: an error in units in the last place") {
   CHECK(ulps(NAN, Real(NAN)) == 0);
   CHECK(ulps(1.0, Real(NAN)) == kWrong);
   CHECK(ulps<double>(NAN, Real(1)) == kWrong);
-  CHECK(ulps<float>(INFINITY, Real(0x1p128)) == 0);  // what rounds to infinity
-  CHECK(ulps<float>(INFINITY, Real(0x1p127)) == kWrong);
+  CHECK(ulps<float>(INFINITY, Real(0x1p128)) == 0);       // what rounds to infinity
+  CHECK(ulps<float>(INFINITY, Real(0x1p127)) == 0x1p23);  // as 2¹²⁸
+  CHECK(ulps<float>(INFINITY, Real(std::numeric_limits<float>::max())) == 1);
+  CHECK(ulps(std::numeric_limits<float>::max(), Real(0x1p128)) == 0.5);  // units are those at 2¹²⁸
+  CHECK(ulps<float>(INFINITY, Real(-0x1p127)) == kWrong);
+  CHECK(ulps(std::numeric_limits<double>::max(), Real(INFINITY)) == kWrong);
   CHECK(ulps<double>(-INFINITY, Real(INFINITY)) == kWrong);
   // In units of an operand of size 4, whatever the sign.
   CHECK(ulps(-0x1p-50, Real(0), true, 4) == 1);
