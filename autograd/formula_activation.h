@@ -29,7 +29,7 @@ struct LeakyRelu {
 struct Elu {
   static constexpr std::string_view name = "elu", backward[] = {"elu_backward"};
   static constexpr Reads reads = Reads::x;
-  static auto df(auto x, auto, auto alpha) { return where(x > 0.0, 1.0, alpha * exp(x)); }
+  static auto df(auto x, auto, auto alpha) { return where(x <= 0.0, alpha * exp(x), 1.0); }
   struct Options {
     double alpha = 1;
     static void fields(auto& self, auto&& f) { f("alpha", self.alpha); }
@@ -46,7 +46,7 @@ struct Selu {
   static constexpr double kScale = 1.0507009873554804934, kBelow = 1.7580993408473768599;  // kScale·alpha
   static constexpr std::string_view name = "selu", backward[] = {"selu_backward"};
   static constexpr Reads reads = Reads::x;
-  static auto df(auto x, auto) { return where(x > 0.0, kScale, kBelow * exp(x)); }
+  static auto df(auto x, auto) { return where(x <= 0.0, kBelow * exp(x), kScale); }
 };
 
 struct Softplus {

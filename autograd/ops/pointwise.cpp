@@ -26,6 +26,7 @@ constexpr std::array<PointwiseKernel, kDTypes> comparison(Scalar which) {
 
 struct Add : PointwiseParts {
   static constexpr std::string_view name = "add", doc = "y = a + b";
+  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr auto operands = detail::operand_names(2);
   static constexpr auto kernels = lanes<Lane::add>(kernels::scalar_kernel(Scalar::add, DType::int64));
   static void vjp(Vjp& v) {
@@ -38,6 +39,7 @@ struct Add : PointwiseParts {
 
 struct Sub : PointwiseParts {
   static constexpr std::string_view name = "sub", doc = "y = a − b";
+  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr auto operands = detail::operand_names(2);
   static constexpr auto kernels = lanes<Lane::sub>(kernels::scalar_kernel(Scalar::sub, DType::int64));
   static void vjp(Vjp& v) {
@@ -50,6 +52,7 @@ struct Sub : PointwiseParts {
 
 struct Mul : PointwiseParts {
   static constexpr std::string_view name = "mul", doc = "y = a·b";
+  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr auto operands = detail::operand_names(2);
   static constexpr auto kernels = lanes<Lane::mul>(kernels::scalar_kernel(Scalar::mul, DType::int64));
   static void vjp(Vjp& v) {
@@ -78,6 +81,7 @@ struct PoleDiv : PointwiseParts {
 
 struct Div : PointwiseParts {
   static constexpr std::string_view name = "div", doc = "y = a / b; 1/0 is infinite, 0/0 NaN";
+  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr Flags flags = {.poles = true};
   static constexpr auto operands = detail::operand_names(2);
   static constexpr auto kernels = lanes<Lane::div>();
@@ -104,6 +108,7 @@ struct Div : PointwiseParts {
 
 struct Neg : PointwiseParts {
   static constexpr std::string_view name = "neg", doc = "y = −x";
+  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr auto operands = detail::operand_names(1);
   static constexpr auto kernels = lanes<Lane::neg>(kernels::scalar_kernel(Scalar::neg, DType::int64));
   static void vjp(Vjp& v) { v.add(0, neg(v.g())); }
@@ -126,7 +131,6 @@ struct MulAdd : PointwiseParts {
 // g·d at a pole: 0 where g = 0 and d is not finite, exactly g·d elsewhere, so that it stays linear in g.
 struct PoleMul : PointwiseParts {
   static constexpr std::string_view name = "pole_mul", doc = "y = g·d, but 0 where g = 0 and d is not finite";
-  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr std::string_view operands[] = {"g", "d"};
   static constexpr auto kernels = lanes<Lane::pole_mul>();
   static constexpr Flags flags = {.poles = true};
@@ -143,6 +147,7 @@ struct PoleMul : PointwiseParts {
 struct Maximum
     : LaneOp<Maximum, formula::Maximum, Lane::maximum, Lane::maximum_backward_a, Lane::maximum_backward_b> {
   static constexpr std::string_view doc = "y = max(a, b); NaN wins; a tie gives each side half the gradient";
+  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr auto kernels = lanes<Lane::maximum>(kernels::scalar_kernel(Scalar::maximum, DType::int64));
   static constexpr Flags flags = {.kinks = true};
   static void samples(Samples& s) {
@@ -160,6 +165,7 @@ struct Maximum
 struct Minimum
     : LaneOp<Minimum, formula::Minimum, Lane::minimum, Lane::minimum_backward_a, Lane::minimum_backward_b> {
   static constexpr std::string_view doc = "y = min(a, b); NaN wins; a tie gives each side half the gradient";
+  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr auto kernels = lanes<Lane::minimum>(kernels::scalar_kernel(Scalar::minimum, DType::int64));
   static constexpr Flags flags = {.kinks = true};
   static void samples(Samples& s) {
@@ -176,6 +182,7 @@ struct Minimum
 };
 struct Pow : LaneOp<Pow, formula::Pow, Lane::pow, Lane::pow_backward_x, Lane::pow_backward_p> {
   static constexpr std::string_view doc = "y = a^b by C's pow; gradient 0 at b = 0, and of b at a = 0 ≤ b";
+  static constexpr Ulp ulp = {1, 1};
   static constexpr Flags flags = {.poles = true};
   static constexpr Domain domain = {0.3, 2};
   static void samples(Samples& s) {
@@ -200,10 +207,12 @@ struct Pow : LaneOp<Pow, formula::Pow, Lane::pow, Lane::pow_backward_x, Lane::po
 };
 struct Square : LaneOp<Square, formula::Square, Lane::square, Lane::square_backward> {
   static constexpr std::string_view doc = "y = x²";
+  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr auto kernels = lanes<Lane::square>(kernels::scalar_kernel(Scalar::square, DType::int64));
 };
 struct Sqrt : LaneOp<Sqrt, formula::Sqrt, Lane::sqrt, Lane::sqrt_backward> {
   static constexpr std::string_view doc = "y = √x; NaN for x < 0; the gradient at 0 is infinite";
+  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr Flags flags = {.poles = true};
   static constexpr Domain domain = {0.25, 4};
   static void samples(Samples& s) {
@@ -232,6 +241,7 @@ struct Exp : LaneOp<Exp, formula::Exp, Lane::exp, Lane::exp_backward> {
 };
 struct Log : LaneOp<Log, formula::Log, Lane::log, Lane::log_backward> {
   static constexpr std::string_view doc = "y = ln x; −inf at 0, NaN for x < 0";
+  static constexpr Ulp ulp = {1, 1};
   static constexpr Flags flags = {.poles = true};
   static constexpr Domain domain = {0.25, 4};
   static void samples(Samples& s) {
@@ -271,6 +281,7 @@ struct Sigmoid : LaneOp<Sigmoid, formula::Sigmoid, Lane::sigmoid, Lane::sigmoid_
 };
 struct Relu : LaneOp<Relu, formula::Relu, Lane::relu, Lane::relu_backward> {
   static constexpr std::string_view doc = "y = max(x, 0); gradient 0 at 0; NaN stays NaN";
+  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr Flags flags = {.kinks = true};
   static void samples(Samples& s) {
     detail::pointwise_samples(s, 1, {});
@@ -283,6 +294,7 @@ struct Relu : LaneOp<Relu, formula::Relu, Lane::relu, Lane::relu_backward> {
 };
 struct Abs : LaneOp<Abs, formula::Abs, Lane::abs, Lane::abs_backward> {
   static constexpr std::string_view doc = "y = |x|; gradient 0 at 0";
+  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr auto kernels = lanes<Lane::abs>(kernels::scalar_kernel(Scalar::abs, DType::int64));
   static constexpr Flags flags = {.kinks = true};
   static void samples(Samples& s) {
@@ -296,6 +308,7 @@ struct Abs : LaneOp<Abs, formula::Abs, Lane::abs, Lane::abs_backward> {
 
 struct Sign : PointwiseParts {
   static constexpr std::string_view name = "sign", doc = "y = −1, 0 or 1; gradient 0";
+  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr auto operands = detail::operand_names(1);
   static constexpr auto kernels = lanes<Lane::sign>(kernels::scalar_kernel(Scalar::sign, DType::int64));
   static constexpr Flags flags = {.jump = true, .zero_gradient = true};

@@ -18,6 +18,11 @@ Tensors floating(std::span<const Tensor> outputs) {
   return result;
 }
 
+// A floating operand that a gradient reaches.
+bool is_free(const Op& op, size_t operand, DType dtype) {
+  return is_floating(dtype) && (operand >= 32 || (op.constant_operands >> operand & 1) == 0);
+}
+
 struct NoTape {
   NoTape() : saved(detail::t_state.tape) { detail::t_state.tape = nullptr; }
   ~NoTape() { detail::t_state.tape = saved; }
@@ -109,7 +114,7 @@ OpSubject::OpSubject(const Op& op, std::span<const Tensor> inputs, OptionsRef op
   for (size_t i = 0; i < inputs.size(); ++i) {
     inputs_.push_back(inputs[i].detach());
     names_.push_back(operand_name(op, static_cast<int>(i)));
-    if (i < free && is_floating(inputs[i].dtype())) varied_.push_back(static_cast<int>(i));
+    if (i < free && is_free(op, i, inputs[i].dtype())) varied_.push_back(static_cast<int>(i));
   }
 }
 
@@ -123,7 +128,8 @@ OpSubject::OpSubject(const Tape& tape, const Record& record)
     const detail::Value& held = tape.impl()->values[value];
     if (held.kind == ValueKind::real_literal) numbers_[i] = Arg(held.real, where_.file, where_.line);
     if (held.kind == ValueKind::integer_literal) numbers_[i] = Arg(held.integer, where_.file, where_.line);
-    if (i < free && held.tracked) varied_.push_back(static_cast<int>(i));
+    if (i < free && held.tracked && is_free(op_, i, inputs_.back().dtype()))
+      varied_.push_back(static_cast<int>(i));
   }
 }
 

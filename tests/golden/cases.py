@@ -158,9 +158,6 @@ class Graph:
                              for n, g in grads.items()]
         return line
 
-    def finite(self):
-        return all(bool(torch.isfinite(v).all()) for v in self.values.values() if v.dtype.is_floating_point)
-
 
 def single(entry, number_, run, inputs, attrs=None, grad=None, twice=False, **more):
     """A case of one op. `grad`: which inputs have gradients (all floating ones by default); `twice`: the one input is

@@ -161,5 +161,8 @@ class Maker:
 
 def random_graphs(count, allowed):
     for k in range(count):
-        maker = Maker(f"graph_{k}", allowed)
-        yield maker.make()
+        line = Maker(f"graph_{k}", allowed).make()
+        # hypot and atan2 at (0, 0), where PyTorch has NaN and the library 0.
+        if any("nan" in g["expect"] for g in line.get("grads", [])):
+            line = Maker(f"graph_{k}_without_poles", allowed).make()
+        yield line

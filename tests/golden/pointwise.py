@@ -45,7 +45,22 @@ unary("sqrt", torch.sqrt, [(0.1, 3), (1e-6, 1e-3), (100, 1e6)], specials([0.0, I
 unary("rsqrt", torch.rsqrt, [(0.1, 3), (1e-3, 1e-2), (100, 1e4)], specials([0.0, INF, NAN, -1.0]))
 unary("exp", torch.exp, [(-3, 3), (-40, -30), (20, 40)], specials([0.0, -0.0, INF, -INF, NAN, 1000.0, -1000.0]))
 unary("exp2", torch.exp2, [(-3, 3), (-40, -30), (20, 40)], specials([0.0, INF, -INF, NAN, 2000.0, -2000.0]))
-unary("expm1", torch.expm1, [(-3, 3), (-1e-3, 1e-3), (-40, -20), (10, 30)],
+
+
+class Expm1(torch.autograd.Function):
+    """PyTorch's derivative is y + 1, which cancels for x far below 0; the library's is e^x."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.expm1(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * torch.exp(ctx.saved_tensors[0])
+
+
+unary("expm1", Expm1.apply, [(-3, 3), (-1e-3, 1e-3), (-40, -20), (10, 30)],
       specials([0.0, INF, NAN, 1000.0, 1e-18]))
 LOGARITHM = [(0.1, 3), (0.9, 1.1), (1e-6, 1e-4), (1e3, 1e6)]
 # At −1 PyTorch has the gradient −1 where the function is not defined; the library has NaN.
@@ -82,7 +97,16 @@ unary("softplus", F.softplus, [(-3, 3), (-0.01, 0.01), (-40, -30), (21, 50)],
 LIMITS = specials([INF, -INF], gradients={"x": [1.0, 0.0]}, expect=[INF, 0.0])
 unary("silu", F.silu, [(-3, 3), (-0.01, 0.01), (-40, -30)], specials([0.0, NAN, 300.0]), LIMITS)
 unary("mish", F.mish, [(-3, 3), (-0.01, 0.01), (-30, -20)], specials([0.0, NAN, 30.0]))
-unary("gelu", F.gelu, [(-3, 3), (-0.01, 0.01), (-5, -3)], specials([0.0, NAN, 30.0]), LIMITS,
+
+
+def gelu(x, approximate="none"):
+    """PyTorch has 1 + erf and 1 + tanh, which cancel for x far below 0."""
+    if approximate == "none":
+        return 0.5 * x * torch.erfc(-x / math.sqrt(2))
+    return x * torch.sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+
+
+unary("gelu", gelu, [(-3, 3), (-0.01, 0.01), (-5, -3)], specials([0.0, NAN, 30.0]), LIMITS,
       attrs=({}, {"approximate": "tanh"}, {"approximate": "none"}))
 unary("hardtanh", F.hardtanh, ALL, specials([1.0, -1.0, 0.0, INF, -INF]), exact=True,
       attrs=({}, {"min_val": -0.5, "max_val": 2.0}, {"max_val": 6.0, "min_val": 0.0}))

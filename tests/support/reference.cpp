@@ -247,7 +247,6 @@ const ScalarReference* scalar_reference(std::string_view op) {
 
 bool reference(std::string_view op, const std::vector<Array>& inputs, const Fields& options,
                std::vector<Array>& outputs) {
-  // First those that read options.
   if (const auto found = structured_references().find(op); found != structured_references().end()) {
     outputs = found->second(inputs, options);
     return true;

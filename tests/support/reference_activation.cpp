@@ -11,7 +11,7 @@ namespace {
 constexpr double kSeluAlpha = 1.6732632423543772848, kSeluScale = 1.0507009873554804934;
 
 double elu(double x, double alpha) { return x > 0 ? x : alpha * std::expm1(x); }
-double elu_slope(double x, double alpha) { return x > 0 ? 1 : alpha * std::exp(x); }
+double elu_slope(double x, double alpha) { return x <= 0 ? alpha * std::exp(x) : 1; }
 
 double softplus(double x, double beta, double threshold) {
   if (beta * x > threshold) return x;

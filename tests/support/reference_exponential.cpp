@@ -51,10 +51,13 @@ long double tanh_argument(long double x) { return 2 * std::sqrt(2 / kPi) * (x + 
 long double tanh_argument_slope(long double x) {
   return 2 * std::sqrt(2 / kPi) * (1 + 3 * 0.044715L * x * x);
 }
-double gelu_tanh(double x) { return static_cast<double>(x / (1 + std::exp(-tanh_argument(x)))); }
+double gelu_tanh(double x) {
+  return x == -kInf ? 0 : static_cast<double>(x / (1 + std::exp(-tanh_argument(x))));
+}
 double gelu_tanh_slope(double x) {
-  const long double e = std::exp(-tanh_argument(x));
-  return static_cast<double>(1 / (1 + e) + x * tanh_argument_slope(x) * e / ((1 + e) * (1 + e)));
+  if (std::isinf(x)) return x > 0;
+  const long double v = tanh_argument(x), rise = 1 / (1 + std::exp(-v)), rest = 1 / (1 + std::exp(v));
+  return static_cast<double>(rise + x * tanh_argument_slope(x) * rise * rest);
 }
 
 // clang-format off
@@ -93,9 +96,9 @@ const ScalarReference kScalars[] = {
     {"logaddexp", 2, [](const double* x) { return logaddexp(x[0], x[1]); },
      {[](double g, const double* x) { return pole(g, logaddexp_slope(x[0], x[1])); },
       [](double g, const double* x) { return pole(g, logaddexp_slope(x[1], x[0])); }}},
-    // In the default form.
-    {"gelu", 1, [](const double* x) { return gelu(x[0]); },
-     {[](double g, const double* x) { return pole(g, gelu_slope(x[0])); }}},
+    {"gelu", 1, [](const double* x) { return x[1] != 0 ? gelu_tanh(x[0]) : gelu(x[0]); },
+     {[](double g, const double* x) { return pole(g, x[1] != 0 ? gelu_tanh_slope(x[0]) : gelu_slope(x[0])); }},
+     {"approximate"}},
     // Derivatives that are functions of y alone.
     {"reciprocal_backward", 2, [](const double* x) { return pole(x[0], -x[1] * x[1]); }, {}},
     {"rsqrt_backward", 2, [](const double* x) { return pole(x[0], -0.5 * x[1] * x[1] * std::fabs(x[1])); }, {}},
@@ -121,29 +124,8 @@ constexpr BackwardName kBackward[] = {
     {"logaddexp_backward_b", "logaddexp", 1},
 };
 
-bool tanh_form(Options o) { return number(o, "approximate") != 0; }
-
 }  // namespace
 
 ScalarTable exponential_scalars() { return {kScalars, kBackward}; }
-
-const std::map<std::string_view, Reference>& gelu_references() {
-  static const std::map<std::string_view, Reference> references = {
-      {"gelu",
-       [](In in, Options o) {
-         Array y = in[0];
-         for (double& x : y.v) x = tanh_form(o) ? gelu_tanh(x) : gelu(x);
-         return Out{y};
-       }},
-      {"gelu_backward",
-       [](In in, Options o) {
-         Array y = in[0];
-         for (size_t i = 0; i < y.v.size(); ++i)
-           y[i] = pole(y[i], tanh_form(o) ? gelu_tanh_slope(in[1][i]) : gelu_slope(in[1][i]));
-         return Out{y};
-       }},
-  };
-  return references;
-}
 
 }  // namespace tapegrad::testing

@@ -69,8 +69,6 @@ const std::map<std::string_view, Reference>& scan_references();
 const std::map<std::string_view, Reference>& layout_references();
 const std::map<std::string_view, Reference>& shape_references();
 const std::map<std::string_view, Reference>& index_references();
-// The references of gelu in both forms.
-const std::map<std::string_view, Reference>& gelu_references();
 // The references of products beside matmul and linear.
 const std::map<std::string_view, Reference>& product_references();
 const std::map<std::string_view, Reference>& loss_references();

@@ -160,7 +160,7 @@ const std::map<std::string_view, Reference>& structured_references() {
     };
     for (const auto* more :
          {&layout_references(), &shape_references(), &index_references(), &product_references(),
-          &reduction_references(), &scan_references(), &loss_references(), &gelu_references()}) {
+          &reduction_references(), &scan_references(), &loss_references()}) {
       all.insert(more->begin(), more->end());
     }
     return all;
