@@ -212,6 +212,31 @@ int64_t convert_any(DType from, const void* in, DType to, void* out, int64_t n) 
   return kConversions[static_cast<size_t>(from) * kDTypes + static_cast<size_t>(to)](in, out, n);
 }
 
+template <class T>
+HWY_ATTR int64_t masked_fill(const void* from, const void* mask, const void* value, void* to, int64_t n) {
+  const Tag<T> d;
+  const auto lanes = static_cast<int64_t>(Lanes(d));
+  const auto* x = static_cast<const T*>(from);
+  const auto* chosen = static_cast<const uint8_t*>(mask);
+  auto* y = static_cast<T*>(to);
+  T element;
+  hwy::CopyBytes<sizeof(T)>(value, &element);
+  const auto with = Set(d, element);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    StoreU(IfThenElse(load_condition(d, chosen + i), with, LoadU(d, x + i)), d, y + i);
+  return i;
+}
+
+int64_t masked_fill_any(size_t element, const void* x, const void* mask, const void* value, void* y,
+                        int64_t n) {
+  switch (element) {
+    case 1: return masked_fill<uint8_t>(x, mask, value, y, n);
+    case 4: return masked_fill<uint32_t>(x, mask, value, y, n);
+    default: return masked_fill<uint64_t>(x, mask, value, y, n);
+  }
+}
+
 }  // namespace
 }  // namespace tapegrad::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -222,6 +247,7 @@ namespace tapegrad::kernels {
 
 HWY_EXPORT(find_kernel);
 HWY_EXPORT(convert_any);
+HWY_EXPORT(masked_fill_any);
 
 LaneKernel scalar_lanes(Scalar which, DType dtype) {
   return target(HWY_DISPATCH_TABLE(find_kernel))(which, dtype);
@@ -229,6 +255,11 @@ LaneKernel scalar_lanes(Scalar which, DType dtype) {
 
 int64_t cast_lanes(DType from, const void* in, DType to, void* out, int64_t n) {
   return target(HWY_DISPATCH_TABLE(convert_any))(from, in, to, out, n);
+}
+
+int64_t masked_fill_lanes(size_t element, const void* x, const void* mask, const void* value, void* y,
+                          int64_t n) {
+  return target(HWY_DISPATCH_TABLE(masked_fill_any))(element, x, mask, value, y, n);
 }
 
 }  // namespace tapegrad::kernels

@@ -22,4 +22,8 @@ LaneKernel scalar_lanes(Scalar which, DType dtype);
 // go. 0 where there is no conversion on lanes. The pointers need the alignment of their elements.
 int64_t cast_lanes(DType from, const void* in, DType to, void* out, int64_t n);
 
+// y[i] = mask[i] ? value : x[i] for elements of 1, 4 or 8 bytes, likewise for the first of n.
+int64_t masked_fill_lanes(size_t element, const void* x, const void* mask, const void* value, void* y,
+                          int64_t n);
+
 }  // namespace tapegrad::kernels
