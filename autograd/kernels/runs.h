@@ -48,8 +48,26 @@ void reverse_run(const E* last, E* to, int64_t n) {
 // Each of n elements `times` times.
 template <class E>
 void repeat_run(const E* from, int64_t from_stride, E* to, int64_t n, int64_t times) {
+  constexpr int64_t kLanes = 16 / sizeof(E);
   if (times == 2) {
-    for (int64_t i = 0; i < n; ++i) to[2 * i] = to[2 * i + 1] = from[i * from_stride];
+    int64_t i = 0;
+    if constexpr (sizeof(E) == 4 || sizeof(E) == 8) {
+      using Vector [[gnu::vector_size(16)]] = E;
+      for (; from_stride == 1 && i + kLanes <= n; i += kLanes) {
+        Vector v, low, high;
+        std::memcpy(&v, from + i, 16);
+        if constexpr (kLanes == 4) {
+          low = __builtin_shufflevector(v, v, 0, 0, 1, 1);
+          high = __builtin_shufflevector(v, v, 2, 2, 3, 3);
+        } else {
+          low = __builtin_shufflevector(v, v, 0, 0);
+          high = __builtin_shufflevector(v, v, 1, 1);
+        }
+        std::memcpy(to + 2 * i, &low, 16);
+        std::memcpy(to + 2 * i + kLanes, &high, 16);
+      }
+    }
+    for (; i < n; ++i) to[2 * i] = to[2 * i + 1] = from[i * from_stride];
   } else {
     for (int64_t i = 0; i < n; ++i) {
       const E value = from[i * from_stride];
