@@ -34,11 +34,27 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::HWY_NAMESPACE {
 namespace {
 
+// The first place from i on where `is` holds; there is one before n.
+template <class T, class F>
+HWY_INLINE HWY_ATTR int64_t first_place(const T* x, int64_t i, int64_t n, F is) {
+  const RowTag<T> d;
+  const auto lanes = static_cast<int64_t>(Lanes(d));
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    const auto a = is(LoadU(d, x + i)), b = is(LoadU(d, x + i + lanes));
+    const auto c = is(LoadU(d, x + i + 2 * lanes)), e = is(LoadU(d, x + i + 3 * lanes));
+    if (HWY_UNLIKELY(!AllFalse(d, Or(Or(a, b), Or(c, e))))) break;
+  }
+  for (; i + lanes <= n; i += lanes) {
+    const auto found = FindFirstTrue(d, is(LoadU(d, x + i)));
+    if (found >= 0) return i + static_cast<int64_t>(found);
+  }
+  return i + static_cast<int64_t>(FindFirstTrue(d, is(load_partial(d, x + i, static_cast<size_t>(n - i)))));
+}
+
 // Block by block in the nearest cache; only the one that holds the extreme is looked through for its place.
 template <bool Largest, class T>
 HWY_ATTR T extreme_of_row(const T* x, int64_t n, int64_t* index) {
   const RowTag<T> d;
-  const auto lanes = static_cast<int64_t>(Lanes(d));
   constexpr int64_t kBlock = 4096;
   constexpr int kSign = Largest ? 1 : -1;
   T value = row_extreme_of<kSign, false>(x, std::min(n, kBlock));
@@ -49,13 +65,9 @@ HWY_ATTR T extreme_of_row(const T* x, int64_t n, int64_t* index) {
     value = next;
     i = first;
   }
-  const bool nan = value != value;
   const auto wanted = Set(d, value);
-  for (; i + lanes <= n; i += lanes) {
-    const auto v = LoadU(d, x + i);
-    if (HWY_UNLIKELY(!AllFalse(d, nan ? IsNaN(v) : Eq(v, wanted)))) break;
-  }
-  while (nan ? x[i] == x[i] : x[i] != value) ++i;
+  i = value == value ? first_place(x, i, n, [&](auto v) HWY_ATTR { return Eq(v, wanted); })
+                     : first_place(x, i, n, [&](auto v) HWY_ATTR { return IsNaN(v); });
   *index = i;
   return x[i];
 }
