@@ -72,12 +72,6 @@ HWY_ATTR T extreme_of_row(const T* x, int64_t n, int64_t* index) {
   return x[i];
 }
 
-// As load_columns; zeros also where no column is left.
-template <class D, class T>
-HWY_INLINE HWY_ATTR Vec<D> load_columns_or_none(D d, const T* p, int64_t c, int64_t columns) {
-  return c < columns ? load_columns(d, p, c, columns) : Zero(d);
-}
-
 template <bool Largest, class T>
 HWY_ATTR void extremes_of_columns(const T* x, int64_t n, int64_t columns, int64_t stride, T* values,
                                   int64_t* indices) {
