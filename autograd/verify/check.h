@@ -30,8 +30,10 @@ class Check {
   void entries(size_t v, std::span<const int64_t> which);
   void directions_of_input(size_t v);
   void directions(std::span<const int> cotangents);
-  void search(int q, const Tensors& direction);
-  bool search_part(int q, const Tensors& direction, size_t v, int64_t begin, int64_t end);
+  // True if it excuses the direction, which is the last one in the report.
+  bool search(int q, const Tensors& direction);
+  enum class Part : uint8_t { right, bends, wrong };  // bends: right entry by entry, and some are at kinks
+  Part search_part(int q, const Tensors& direction, size_t v, int64_t begin, int64_t end);
   void note_vacuous();
 
   Tensors random_direction();
@@ -53,6 +55,7 @@ class Check {
   Rng rng_;
   double early_ = 1e-3;     // of the tolerance: a bar this sharp ends the search for a sharper one,
   double enough_ = 0.1;     // and one this sharp spares the slow way
+  int parts_ = 0;           // of the direction that is searched
   bool canary_due_ = true;  // one canary goes through all rules
 };
 

@@ -78,7 +78,7 @@ void print_summary(const GradientRun& run, const OpRow& sum) {
   }
   if (run.network.forward > 0) {
     fmt::print(
-        "a 784-256-128-10 network, batch of 128, by projection: {:.3f} s, as long as {:.1f} forward passes "
+        "a 784-256-128-10 network, batch of 1000, by projection: {:.3f} s, as long as {:.1f} forward passes "
         "({} evaluations){}\n",
         run.network.check, run.network.passes(), run.network.evaluations,
         run.network.ok ? "" : "; called wrong");

@@ -115,6 +115,7 @@ void check_matrix(const Op& op, uint64_t seed, const MatrixEffort& effort, Tally
 void plant_faults(const Op& op, uint64_t seed, int places, int64_t points, OpRow& row);
 // Graph number `number`, of up to 60 ops.
 void check_graph(uint64_t seed, int number, GraphTally& tally);
+// With a batch of 1000.
 NetworkTime time_network(uint64_t seed);
 
 }  // namespace tapegrad::verify
