@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
   if (!ulp) {
     gradients.filter = options.filter;
     gradients.threads = options.threads;
+    if (gradients.quick) gradients.graphs = 30;
     return tapegrad::verify::run_gradients(gradients, json);
   }
   tapegrad::set_num_threads(options.threads);

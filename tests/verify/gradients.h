@@ -20,12 +20,12 @@ namespace tapegrad::verify {
 
 struct GradientRunOptions {
   std::string filter = ".";  // only ops whose name matches this regular expression
-  bool quick = false;        // fewer scales, samples, points and graphs, and one round
+  bool quick = false;        // one round, fewer scales, entries, places and points
   uint64_t seed = 1;
   int threads = 1;
   bool progress = false;        // on standard error, where that is a terminal
   int64_t entries = 1'000'000;  // rounds with new samples until so many are checked; not where quick
-  int graphs = 300;             // random ones; 0: none
+  int graphs = 300;             // random ones
   bool network = true;          // time the check of a 784-256-128-10 network
 };
 
@@ -74,7 +74,7 @@ struct GraphTally {
   int64_t named = 0;       // exactly the broken record, of those that are not equivalent
   int64_t silent = 0;      // no record was named
   int64_t wrong = 0;       // some other record was named
-  std::vector<std::string> failures;
+  std::vector<std::string> failures{};
 
   void merge(const GraphTally& other);
   // 98 % named, and none wrongly.
