@@ -53,7 +53,7 @@ struct Elu : LaneOp<Elu, formula::Elu, Lane::elu, kByFormula> {
   static constexpr std::string_view doc =
       "y = x for x > 0, alpha·(e^x − 1) for x ≤ 0; at 0 the gradient is alpha";
   static constexpr Flags flags = {.kinks = true};
-  static constexpr Ulp ulp = {1.5, 1.5};
+  static constexpr Ulp ulp = {2.5, 2.5};
   static void samples(Samples& s) {
     samples_with(s, Options{1.5});
     if (s.benchmark()) return;

@@ -131,7 +131,6 @@ struct MulAdd : PointwiseParts {
 // g·d at a pole: 0 where g = 0 and d is not finite, exactly g·d elsewhere, so that it stays linear in g.
 struct PoleMul : PointwiseParts {
   static constexpr std::string_view name = "pole_mul", doc = "y = g·d, but 0 where g = 0 and d is not finite";
-  static constexpr Ulp ulp = {0.5, 0.5};
   static constexpr std::string_view operands[] = {"g", "d"};
   static constexpr auto kernels = lanes<Lane::pole_mul>();
   static constexpr Flags flags = {.poles = true};

@@ -56,8 +56,8 @@ double gelu_tanh(double x) {
 }
 double gelu_tanh_slope(double x) {
   if (std::isinf(x)) return x > 0;
-  const long double e = std::exp(-tanh_argument(x));
-  return static_cast<double>(1 / (1 + e) + x * tanh_argument_slope(x) * e / ((1 + e) * (1 + e)));
+  const long double v = tanh_argument(x), rise = 1 / (1 + std::exp(-v)), rest = 1 / (1 + std::exp(v));
+  return static_cast<double>(rise + x * tanh_argument_slope(x) * rise * rest);
 }
 
 // clang-format off
