@@ -19,6 +19,15 @@ class ReportBuilder {
 
   void inputs_of(const verify::Subject& subject);
   void add(const CheckedEntry& entry) { report_.entries_.push_back(entry); }
+  // Every derivative from number `begin` on that failed is excused as a kink, except entries.
+  void excuse_directions(size_t begin) {
+    for (size_t i = begin; i < report_.entries_.size(); ++i) {
+      CheckedEntry& e = report_.entries_[i];
+      if (e.passed || e.entry >= 0) continue;
+      e.verdict = Verdict::kink_in;
+      e.passed = true;
+    }
+  }
   void fault(Verdict verdict, int input, std::string what) {
     report_.faults_.push_back({verdict, input, std::move(what)});
   }

@@ -30,8 +30,16 @@ class Check {
   void entries(size_t v, std::span<const int64_t> which);
   void directions_of_input(size_t v);
   void directions(std::span<const int> cotangents);
-  void search(int q, const Tensors& direction);
-  bool search_part(int q, const Tensors& direction, size_t v, int64_t begin, int64_t end);
+  // True if the last direction in the report failed, or passed as a kink.
+  bool doubtful() const {
+    const CheckedEntry& last = report_.report().entries().back();
+    return !last.passed || last.verdict == Verdict::kink_in;
+  }
+  // True if the direction, which is the last one in the report, passes.
+  bool search(int q, const Tensors& direction);
+  // bends: right entry by entry, and some are at kinks; unknown: not looked at to the end
+  enum class Part : uint8_t { right, bends, wrong, unknown };
+  Part search_part(int q, const Tensors& direction, size_t v, int64_t begin, int64_t end);
   void note_vacuous();
 
   Tensors random_direction();
@@ -51,9 +59,10 @@ class Check {
   std::vector<double> rms_;                   // of each varied input, 1 where it is 0
   std::vector<bool> moved_;                   // some derivative of the varied input is not 0
   Rng rng_;
-  double early_ = 1e-3;     // of the tolerance: a bar this sharp ends the search for a sharper one,
-  double enough_ = 0.1;     // and one this sharp spares the slow way
-  bool canary_due_ = true;  // one canary goes through all rules
+  double early_ = 1e-3;          // of the tolerance: a bar this sharp ends the search for a sharper one,
+  double enough_ = 0.1;          // and one this sharp spares the slow way
+  int64_t last_evaluation_ = 0;  // of a search
+  bool canary_due_ = true;       // one canary goes through all rules
 };
 
 }  // namespace tapegrad::verify

@@ -61,7 +61,9 @@ bool Differences::sharp(double part, const Evidence* evidence) const {
   for (int q = 0; q < line_.count(); ++q) {
     // Where nothing has moved yet, a wider step may show more.
     if (line_.mass(q) == 0 && evidence[q].gradient != 0) return false;
-    if (!(evidence[q].difference.bar <= part * effort_.tolerance * evidence[q].size())) return false;
+    const double size = evidence[q].size(), likely = effort_.typical * evidence[q].typical;
+    const double limit = std::min(part * std::max(size, likely), std::max(part, 0.1) * size);
+    if (!(evidence[q].difference.bar <= effort_.tolerance * limit)) return false;
   }
   return true;
 }

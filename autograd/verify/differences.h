@@ -14,6 +14,8 @@ struct Effort {
   double tolerance;
   double early;   // a bar this sharp ends the search for a sharper one,
   double enough;  // and one this sharp spares the slow way
+  // A direction's derivative may be small by chance: it counts as at least this part of its typical size.
+  double typical = 0;
 };
 
 class Differences {

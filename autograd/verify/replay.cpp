@@ -1,6 +1,7 @@
 #include "autograd/verify/replay.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "autograd/body.h"
 #include "autograd/pointwise.h"
@@ -9,6 +10,14 @@
 
 namespace tapegrad::verify {
 namespace {
+
+double largest_finite(const Tensor& x) {
+  double top = 0;
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    if (std::isfinite(elements(x)[i])) top = std::max(top, std::fabs(elements(x)[i]));
+  }
+  return top;
+}
 
 class Promoter final : public PassingVisitor {
  public:
@@ -19,11 +28,13 @@ class Promoter final : public PassingVisitor {
 };
 
 // y = x·(1 ± 2⁻²⁴), forward and backward with signs of their own: half a unit of float32, for values that are
-// exact in float64. Leaves are off by an eighth of that, for terms that cancel inside an op.
+// exact in float64. Leaves are off by a quarter of that, though
+// they are given: a rule whose result is right for operands two half units away is as good as it gets.
 struct Jitter {
   struct Options {
     int64_t seed = 0;
     bool leaf = false;
+    double* cotangent = nullptr;  // raised to the largest |cotangent|, for the operands of the same record
     static void fields(auto& self, auto&& f) {
       f("seed", self.seed);
       f("leaf", self.leaf);
@@ -43,17 +54,40 @@ struct Jitter {
     const auto& o = call.options<Options>();
     const auto* x = call.data<double>(0);
     auto* y = call.out_data<double>();
-    disturb(x, y, call.numel(0), static_cast<uint64_t>(o.seed), o.leaf ? 0x1p-27 : 0x1p-24);
+    disturb(x, y, call.numel(0), static_cast<uint64_t>(o.seed), o.leaf ? 0x1p-26 : 0x1p-24);
   }
   static void vjp(Vjp& v) {
+    const auto& o = v.options<Options>();
     const Tensor& g = v.g();
+    if (o.cotangent != nullptr) *o.cotangent = std::max(*o.cotangent, largest_finite(g));
     Tensor off = copy_of(g);
-    disturb(elements(g), elements(off), g.numel(), static_cast<uint64_t>(v.options<Options>().seed) + 1,
-            0x1p-24);
+    disturb(elements(g), elements(off), g.numel(), static_cast<uint64_t>(o.seed) + 1, 0x1p-24);
     v.add(0, off);
   }
   static Cost cost(const Call&) { return {}; }
   static void samples(Samples&) {}
+};
+
+// y = x, and backward off by a quarter of half a unit of terms as large as the cotangent that reached the
+// record times its largest operand or result: an op's rule may add such terms, of which little is left.
+struct Cancelling : Jitter {
+  struct Options {
+    int64_t seed = 0;
+    const TapeSubject::Sizes* sizes = nullptr;
+    static void fields(auto& self, auto&& f) { f("seed", self.seed); }
+  };
+  static constexpr std::string_view name = "cancelling", doc = "terms that cancel inside a rule";
+  static void forward(Call& call) {
+    std::copy_n(call.data<double>(0), call.numel(0), call.out_data<double>());
+  }
+  static void vjp(Vjp& v) {
+    const auto& o = v.options<Options>();
+    const double by = 0x1p-26 * o.sizes->cotangent * o.sizes->value;
+    Tensor off = copy_of(v.g());
+    Rng rng(static_cast<uint64_t>(o.seed));
+    for (int64_t i = 0; i < off.numel(); ++i) elements(off)[i] += rng.bits() >> 63 != 0 ? by : -by;
+    v.add(0, off);
+  }
 };
 
 }  // namespace
@@ -103,13 +137,14 @@ Tensors TapeSubject::run(std::span<const Tensor> inputs, Tape*) {
   const detail::TapeImpl& impl = *tape_.impl();
   Tensors values(tape_.values());
   uint64_t seed = jitter_seed_;
-  auto disturbed = [&](const Tensor& x, bool leaf) {
+  if (jitter_) sizes_.assign(tape_.size(), {});
+  auto disturbed = [&](const Tensor& x, bool leaf, double* cotangent) {
     seed += 2;
     if (!jitter_ || x.dtype() != float64) return x;
-    return apply(op<Jitter>, {x}, Jitter::Options{static_cast<int64_t>(seed), leaf});
+    return apply(op<Jitter>, {x}, Jitter::Options{static_cast<int64_t>(seed), leaf, cotangent});
   };
   for (size_t i = 0; i < leaves_.size(); ++i) {
-    if (leaves_[i] != kNone) values[leaves_[i]] = disturbed(inputs[i], true);
+    if (leaves_[i] != kNone) values[leaves_[i]] = disturbed(inputs[i], true, nullptr);
   }
   size_t end = 0;
   for (uint32_t y : ys_)
@@ -118,6 +153,10 @@ Tensors TapeSubject::run(std::span<const Tensor> inputs, Tape*) {
     const Record& record = tape_[r];
     const SourceLine& where = record.where;
     std::vector<Arg> args;
+    Tensors held;  // what args point to
+    auto note = [&](const Tensor& x) {
+      if (jitter_ && x.dtype() == float64) sizes_[r].value = std::max(sizes_[r].value, largest_finite(x));
+    };
     for (uint32_t i = 0; i < record.input_count; ++i) {
       const uint32_t at = record.inputs[i];
       const detail::Value& held = impl.values[at];
@@ -128,12 +167,23 @@ Tensors TapeSubject::run(std::span<const Tensor> inputs, Tape*) {
       } else {
         if (!values[at].defined()) values[at] = brought(tape_.value(at));
         args.emplace_back(values[at], where.file, where.line);
+        note(values[at]);
       }
+    }
+    for (uint32_t i = 0; jitter_ && i < record.input_count; ++i) {
+      const Tensor& x = values[record.inputs[i]];
+      if (args[i].is_literal() || x.dtype() != float64) continue;
+      seed += 2;
+      const Cancelling::Options options{static_cast<int64_t>(seed), &sizes_[r]};
+      held.push_back(apply(op<Cancelling>, {x}, options));
+      args[i] = Arg(held.back(), where.file, where.line);
     }
     const OptionsBox options = promote_ ? promoted(record.option_ref()) : OptionsBox(record.option_ref());
     const Tensors outputs = apply_all(*record.op, std::span<const Arg>(args), options.ref());
     for (uint32_t k = 0; k < record.output_count; ++k) {
-      values[record.first_output + k] = disturbed(outputs[k], false);
+      note(outputs[k]);
+      values[record.first_output + k] =
+          disturbed(outputs[k], false, jitter_ ? &sizes_[r].cotangent : nullptr);
     }
   }
   Tensors results;

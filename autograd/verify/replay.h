@@ -21,7 +21,14 @@ class TapeSubject final : public Subject {
   // The value on the tape of each input; kNone for one that took no part.
   static constexpr uint32_t kNone = UINT32_MAX;
   const std::vector<uint32_t>& leaves() const { return leaves_; }
-  // Set: every value and cotangent on the way is off by half a unit of float32 at random, up or down.
+  // The largest cotangent that reached a record, and its largest operand or result, at least 1.
+  struct Sizes {
+    double cotangent = 0;
+    double value = 1;
+  };
+  // Set: every value and cotangent on the way is off by half a unit of float32 at random, up or down, and the
+  // contribution of every record by a quarter of that of terms as large as its cotangent times its operands
+  // or results.
   void jitter(bool on, uint64_t seed) {
     jitter_ = on;
     jitter_seed_ = seed;
@@ -35,6 +42,7 @@ class TapeSubject final : public Subject {
   bool promote_;
   bool jitter_ = false;
   uint64_t jitter_seed_ = 0;
+  std::vector<Sizes> sizes_;  // by record of a run with jitter
   std::vector<uint32_t> leaves_;
 };
 

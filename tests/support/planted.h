@@ -10,6 +10,7 @@
 namespace tapegrad::testing {
 
 enum class Fault : uint8_t {
+  none,                  // the right VJP, as a control
   sign,                  // −g
   twice,                 // 2g
   half,                  // g/2
@@ -30,7 +31,7 @@ enum class Fault : uint8_t {
   stale_value,           // computed at other values of the operands than the forward's
 };
 
-std::span<const Fault> all_faults();
+std::span<const Fault> all_faults();  // but none
 std::string_view name(Fault fault);
 
 // An op like another, with a fault in its VJP. Its record is a constant of the program's, so it outlives the
@@ -50,9 +51,18 @@ std::vector<Tensor> true_vjp(const Op& op, std::span<const Tensor> inputs, Optio
 std::vector<Tensor> faulty_vjp(const Op& op, std::span<const Tensor> inputs, OptionsRef options,
                                std::span<const Tensor> cotangents, Fault fault);
 
+// True if a report on a planted op calls something wrong: a derivative that disagrees, or a rule that is
+// broken. That the VJP is not differentiable again says nothing about the fault, nor does a derivative that
+// is too noisy to tell.
+bool found(const Report& report);
+
 // True if the fault changes some contribution of this call by more than 1e-12 of the largest entry, for one
 // of `draws` random cotangents. A fault that does not is no fault here: an operand that is not broadcast
 // needs no sum.
-bool shows(const Op& op, std::span<const Tensor> inputs, OptionsRef options, Fault fault, int draws = 4);
+bool shows(const Op& op, std::span<const Tensor> inputs, OptionsRef options, Fault fault, int draws = 4,
+           uint64_t seed = 900);
+// The same under given cotangents, of the operands whose bit is set.
+bool shows_under(const Op& op, std::span<const Tensor> inputs, OptionsRef options, Fault fault,
+                 std::span<const Tensor> cotangents, uint32_t operands);
 
 }  // namespace tapegrad::testing

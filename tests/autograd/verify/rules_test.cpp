@@ -83,6 +83,58 @@ TEST_CASE("autograd/verify/rules: kink_in holds what lies between the sides, at 
   CHECK(check({abs_of, [](double) { return 0.0; }}, {0}).ok());
 }
 
+TEST_CASE(
+    "autograd/verify/rules: a direction through several kinks is excused by its entries, and by them only") {
+  const auto along = [](double (*f)(double), double (*df)(double), std::vector<double> at, uint64_t seed,
+                        bool kinks = true) {
+    static Claim claim;
+    claim = {f, df};
+    const auto n = static_cast<int64_t>(at.size());
+    return gradcheck([&](const Tensor& x) { return apply(op<ClaimOp>, {x}, ClaimOp::Options{&claim}); },
+                     {from_vector(at, Shape{n})},
+                     {.seed = seed,
+                      .mode = GradcheckMode::projection,
+                      .structure = false,
+                      .locate = false,
+                      .expected = {.kinks = kinks}});
+  };
+  const auto kinked = [](double x) { return std::max(x, 0.0); };
+  const auto right = [](double x) { return x > 0 ? 1.0 : 0.0; };
+  const std::vector<double> few = {0, 0, 0, 0.7, -1.2, 0}, one = {0, 0.5, -0.3};
+  std::vector<double> many(60);
+  for (size_t i = 0; i < many.size(); ++i) many[i] = i % 3 == 0 ? 0.0 : static_cast<double>(i) - 30.5;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    INFO(seed);
+    for (const std::vector<double>& at : {few, one, many}) {
+      const Report report = along(kinked, right, at, seed);
+      CHECK_MESSAGE(report.ok(), report.text());
+      CHECK_FALSE(along(kinked, right, at, seed, /*kinks=*/false).ok());
+      // Wrong beside the kinks.
+      CHECK_FALSE(along(
+                      kinked, [](double x) { return x > 0 ? 1.001 : 0.0; }, at, seed)
+                      .ok());
+      CHECK_FALSE(along(
+                      kinked, [](double x) { return x > 0   ? 1.0
+                                                    : x < 0 ? 0.001
+                                                            : 0.0; }, at, seed)
+                      .ok());
+    }
+    // Wrong at one.
+    CHECK_FALSE(along(
+                    kinked, [](double x) { return x > 0   ? 1.0
+                                                  : x < 0 ? 0.0
+                                                          : 1.01; }, one, seed)
+                    .ok());
+    // A bend is no kink, however many there are.
+    const auto bend = [](double x) { return std::pow(std::fabs(x), 1.5); };
+    CHECK_FALSE(along(
+                    bend,
+                    [](double x) { return x == 0 ? 0.1 : 1.5 * std::copysign(std::sqrt(std::fabs(x)), x); },
+                    few, seed)
+                    .ok());
+  }
+}
+
 TEST_CASE("autograd/verify/rules: an op without the flag has no kink to be excused by") {
   const Sample sample{{tensor({0.0, 1.0}, float64)}, {}};
   Op plain = *find_op("relu");

@@ -1,0 +1,52 @@
+// What it costs to verify a network.
+
+#include <algorithm>
+#include <chrono>
+
+#include "autograd/gradcheck.h"
+#include "autograd/ops.h"
+#include "nn/nn.h"
+#include "tests/verify/gradients.h"
+
+namespace tapegrad::verify {
+namespace {
+
+constexpr int64_t kBatch = 1000;  // moving the parameters costs as much whatever the batch
+
+template <class F>
+double seconds_of(const F& f) {
+  const auto start = std::chrono::steady_clock::now();
+  f();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+NetworkTime time_network(uint64_t seed) {
+  Rng rng(seed);
+  const nn::FeedForward net({784, 256, 128, 10}, {nn::tanh, nn::tanh, nn::identity}, rng, nn::gaussian,
+                            float64);
+  const Tensor images = rng.uniform({kBatch, 784}, 0, 1, float64), labels = rng.integers({kBatch}, 0, 10);
+  auto loss = [&] { return cross_entropy(net(images), labels); };
+  NetworkTime time;
+  std::vector<double> forward;
+  loss();
+  for (int i = 0; i < 21; ++i) forward.push_back(seconds_of(loss));
+  std::nth_element(forward.begin(), forward.begin() + 10, forward.end());
+  time.forward = forward[10];
+  std::vector<double> checks;
+  for (int i = 0; i < 3; ++i) {
+    checks.push_back(seconds_of([&] {
+      const Report report =
+          gradcheck(loss, parameters(net),
+                    {.seed = seed, .mode = GradcheckMode::projection, .structure = false, .locate = false});
+      time.evaluations = report.evaluations();
+      time.ok &= report.ok();
+    }));
+  }
+  std::sort(checks.begin(), checks.end());
+  time.check = checks[1];
+  return time;
+}
+
+}  // namespace tapegrad::verify
