@@ -1,7 +1,6 @@
 // tapegrad_bench: every op, and training steps beside the loops written by hand.
 
 #include <autograd/threads.h>
-#include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +8,7 @@
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "bench/cases.h"
 #include "bench/limits/limits.h"
@@ -77,9 +77,17 @@ int main(int argc, char** argv) {
   tapegrad::bench::BenchOptions options;
   double min_time = 0.1;
   app.add_option("what", what, "steps, ops, or both (the default)")->check(CLI::IsMember({"steps", "ops"}));
-  app.add_option("--json", json_file, "write the steps' figures to this file");
+  app.add_option("--json", json_file, "write the figures to this file");
   app.add_option("--case", cases, "only these cases")->check(CLI::IsMember(tapegrad::bench::case_names()));
-  app.add_option("--filter", filter, "only ops whose name matches this regular expression");
+  app.add_option("--filter", filter, "only ops whose NAME/SHAPES matches this regular expression")
+      ->check([](const std::string& text) {
+        try {
+          std::regex{text};
+        } catch (const std::regex_error& e) {
+          return std::string(e.what());
+        }
+        return std::string();
+      });
   app.add_option("--min-time", min_time, "seconds per op benchmark")->capture_default_str();
   app.add_option("--threads", options.threads, "threads that the library may use")
       ->check(CLI::PositiveNumber)
@@ -120,6 +128,10 @@ int main(int argc, char** argv) {
     }
     fmt::print("\n");
   }
+  if (wanted("ops")) {
+    const double time = options.quick ? std::min(min_time, 0.02) : min_time;
+    results["ops"] = tapegrad::bench::run_ops({filter, time, options.threads > 1});
+  }
   if (!json_file.empty()) {
     std::ofstream file(json_file);
     file << results.dump(2) << '\n';
@@ -128,14 +140,5 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  if (!wanted("ops")) return 0;
-  tapegrad::bench::register_ops();
-  const std::string time =
-      fmt::format("--benchmark_min_time={}", options.quick ? std::min(min_time, 0.02) : min_time);
-  const std::string only = "--benchmark_filter=" + filter;
-  std::vector<char*> arguments = {argv[0], const_cast<char*>(time.c_str()), const_cast<char*>(only.c_str())};
-  int count = static_cast<int>(arguments.size());
-  benchmark::Initialize(&count, arguments.data());
-  benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -3,6 +3,7 @@
 // What this machine can do at best on one thread, measured at the start of a run, so that every figure stands
 // beside it.
 
+#include <cstddef>
 #include <string>
 
 namespace tapegrad::bench {
@@ -20,5 +21,11 @@ struct Peaks {
 // Best of several short runs each, in the thread's processor time, which other processes disturb less; under
 // a second and a half in all. Sets OpenBLAS to one thread for the process.
 Peaks measure_peaks();
+
+// GB/s of that triad over three arrays that take `bytes` together, after measure_peaks.
+double triad_rate(size_t bytes);
+
+// Seconds since some moment: of the clock on the wall, or of this thread's processor time.
+double seconds(bool wall);
 
 }  // namespace tapegrad::bench

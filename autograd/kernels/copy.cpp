@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "autograd/kernels/parallel.h"
+#include "autograd/kernels/runs.h"
 #include "autograd/kernels/tile.h"
 #include "autograd/kernels/walk.h"
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr int64_t kGrain = 32768;  // elements of a piece of work
 constexpr int64_t kTileRows = 64;
+constexpr int64_t kFew = 16;  // repeats of one element that are not worth a run of their own
 
 struct Plan {
   Axis axes[kMaxAxes];
@@ -59,23 +61,6 @@ size_t widen(Plan& plan, size_t element, const void* from, const void* to) {
   return wide;
 }
 
-template <class E>
-void copy_run(const E* from, int64_t from_stride, E* to, int64_t to_stride, int64_t n) {
-  if (from_stride == 1 && to_stride == 1) {
-    if (n > 16) {
-      std::memcpy(to, from, static_cast<size_t>(n) * sizeof(E));
-    } else {
-      for (int64_t i = 0; i < n; ++i) to[i] = from[i];
-    }
-  } else if (from_stride == 0 && to_stride == 1) {
-    std::fill(to, to + n, *from);
-  } else if (to_stride == 1) {
-    for (int64_t i = 0; i < n; ++i) to[i] = from[i * from_stride];
-  } else {
-    for (int64_t i = 0; i < n; ++i) to[i * to_stride] = from[i * from_stride];
-  }
-}
-
 int64_t count(const Plan& plan) {
   int64_t n = 1;
   for (int d = 0; d < plan.rank; ++d) n *= plan.axes[d].size;
@@ -96,6 +81,24 @@ void copy_rows(const E* from, Plan plan, E* to) {
       if (k % pieces == pieces - 1) row.next();
     }
   });
+}
+
+// Where the last axis repeats one element a few times: along the axis before it.
+template <class E>
+void copy_repeats(const E* from, Plan plan, E* to) {
+  const int64_t times = plan.axes[--plan.rank].size;
+  const Axis run = plan.axes[--plan.rank];
+  const int64_t piece = std::min(run.size, kGrain / times), pieces = (run.size + piece - 1) / piece;
+  parallel_for(count(plan) * pieces, std::max<int64_t>(1, kGrain / (piece * times)),
+               [&](int64_t begin, int64_t end) {
+                 Walk row(plan.axes, plan.rank, begin / pieces);
+                 for (int64_t k = begin; k < end; ++k) {
+                   const int64_t at = k % pieces * piece;
+                   repeat_run(from + row.from() + at * run.from, run.from, to + row.to() + at * times,
+                              std::min(piece, run.size - at), times);
+                   if (k % pieces == pieces - 1) row.next();
+                 }
+               });
 }
 
 // Where another axis is the dense one in `from`: tiles over it and the last.
@@ -130,6 +133,9 @@ void copy(const void* from, Plan& plan, void* to) {
       if (plan.axes[d].from == 1) return copy_tiles(source, plan, d, target);
     }
   }
+  const Axis* before = plan.rank > 1 ? &last - 1 : nullptr;
+  if (before != nullptr && last.from == 0 && last.to == 1 && last.size <= kFew && before->to == last.size)
+    return copy_repeats(source, plan, target);
   copy_rows(source, plan, target);
 }
 
@@ -139,7 +145,7 @@ void fill_with(void* to, int64_t n, const void* value) {
   std::memcpy(&element, value, sizeof(E));
   auto* target = static_cast<E*>(to);
   parallel_for(n, kGrain,
-               [&](int64_t begin, int64_t end) { std::fill(target + begin, target + end, element); });
+               [&](int64_t begin, int64_t end) { fill_run(target + begin, end - begin, element); });
 }
 
 }  // namespace

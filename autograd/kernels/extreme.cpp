@@ -34,19 +34,40 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::HWY_NAMESPACE {
 namespace {
 
+// The first place from i on where `is` holds; there is one before n.
+template <class T, class F>
+HWY_INLINE HWY_ATTR int64_t first_place(const T* x, int64_t i, int64_t n, F is) {
+  const RowTag<T> d;
+  const auto lanes = static_cast<int64_t>(Lanes(d));
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    const auto a = is(LoadU(d, x + i)), b = is(LoadU(d, x + i + lanes));
+    const auto c = is(LoadU(d, x + i + 2 * lanes)), e = is(LoadU(d, x + i + 3 * lanes));
+    if (HWY_UNLIKELY(!AllFalse(d, Or(Or(a, b), Or(c, e))))) break;
+  }
+  for (; i + lanes <= n; i += lanes) {
+    const auto found = FindFirstTrue(d, is(LoadU(d, x + i)));
+    if (found >= 0) return i + static_cast<int64_t>(found);
+  }
+  return i + static_cast<int64_t>(FindFirstTrue(d, is(load_partial(d, x + i, static_cast<size_t>(n - i)))));
+}
+
+// Block by block in the nearest cache; only the one that holds the extreme is looked through for its place.
 template <bool Largest, class T>
 HWY_ATTR T extreme_of_row(const T* x, int64_t n, int64_t* index) {
   const RowTag<T> d;
-  const auto lanes = static_cast<int64_t>(Lanes(d));
-  const T value = row_extreme_of < Largest ? 1 : -1, false > (x, n);
-  const bool nan = value != value;
-  const auto wanted = Set(d, value);
+  constexpr int64_t kBlock = 4096;
+  constexpr int kSign = Largest ? 1 : -1;
+  T value = row_extreme_of<kSign, false>(x, std::min(n, kBlock));
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    const auto v = LoadU(d, x + i);
-    if (HWY_UNLIKELY(!AllFalse(d, nan ? IsNaN(v) : Eq(v, wanted)))) break;
+  for (int64_t first = kBlock; first < n && value == value; first += kBlock) {
+    const T next = row_extreme_of<kSign, false>(x + first, std::min(n - first, kBlock));
+    if (next == next && !(Largest ? next > value : next < value)) continue;
+    value = next;
+    i = first;
   }
-  while (nan ? x[i] == x[i] : x[i] != value) ++i;
+  const auto wanted = Set(d, value);
+  i = value == value ? first_place(x, i, n, [&](auto v) HWY_ATTR { return Eq(v, wanted); })
+                     : first_place(x, i, n, [&](auto v) HWY_ATTR { return IsNaN(v); });
   *index = i;
   return x[i];
 }
@@ -59,22 +80,37 @@ HWY_ATTR void extremes_of_columns(const T* x, int64_t n, int64_t columns, int64_
   using I = TFromD<decltype(di)>;
   const auto lanes = static_cast<int64_t>(Lanes(d));
   constexpr int64_t kBlock = 4096;  // its row numbers fit every integer lane
+  constexpr int64_t kVectors = 4;   // side by side, so that one need not wait for another
+  static_assert(kColumns % (kVectors * static_cast<int64_t>(MaxLanes(d))) == 0);
   ColumnNumbers<T> best;
   ColumnNumbers<I> at;
   int64_t start[kColumns] = {};
   for (int64_t first = 0; first < n; first += kBlock) {
     const int64_t end = std::min(n, first + kBlock);
-    for (int64_t c = 0; c < columns; c += lanes) {
-      auto v = first == 0 ? load_columns(d, x, c, columns) : Load(d, best.v + c);
-      auto where = Set(di, first == 0 ? I{0} : I{-1});
-      for (int64_t i = first == 0 ? 1 : first; i < end; ++i) {
-        const auto w = load_columns(d, x + i * stride, c, columns);
-        const auto beats = AndNot(IsNaN(v), Or(Largest ? Gt(w, v) : Lt(w, v), IsNaN(w)));
-        v = IfThenElse(beats, w, v);
-        where = IfThenElse(RebindMask(di, beats), Set(di, static_cast<I>(i - first)), where);
+    for (int64_t c = 0; c < columns; c += kVectors * lanes) {
+      Vec<decltype(d)> v[kVectors];
+      Vec<decltype(di)> where[kVectors];
+#pragma GCC unroll 4
+      for (int64_t k = 0; k < kVectors; ++k) {
+        const int64_t from = c + k * lanes;
+        v[k] = first == 0 ? load_columns_or_none(d, x, from, columns) : Load(d, best.v + from);
+        where[k] = Set(di, first == 0 ? I{0} : I{-1});
       }
-      Store(v, d, best.v + c);
-      Store(where, di, at.v + c);
+      for (int64_t i = first == 0 ? 1 : first; i < end; ++i) {
+        const auto row = Set(di, static_cast<I>(i - first));
+#pragma GCC unroll 4
+        for (int64_t k = 0; k < kVectors; ++k) {
+          const auto w = load_columns_or_none(d, x + i * stride, c + k * lanes, columns);
+          const auto stays = Or(Largest ? Le(w, v[k]) : Ge(w, v[k]), IsNaN(v[k]));
+          v[k] = IfThenElse(stays, v[k], w);
+          where[k] = IfThenElse(RebindMask(di, stays), where[k], row);
+        }
+      }
+#pragma GCC unroll 4
+      for (int64_t k = 0; k < kVectors; ++k) {
+        Store(v[k], d, best.v + c + k * lanes);
+        Store(where[k], di, at.v + c + k * lanes);
+      }
     }
     for (int64_t c = 0; c < columns; ++c) {
       if (at.v[c] >= 0) start[c] = first + static_cast<int64_t>(at.v[c]);

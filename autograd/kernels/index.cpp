@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "autograd/kernels/inside.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/tile.h"
 #include "autograd/kernels/walk.h"
@@ -12,6 +13,8 @@ namespace tapegrad::kernels {
 namespace {
 
 constexpr int64_t kGrain = 32768;  // elements of a piece of work
+constexpr int64_t kTogether = 8;   // outer blocks for which an index is read once
+constexpr int64_t kStrip = 256;    // columns gathered at a time, so that all rows of x stay near
 constexpr int64_t kBand = 16;      // columns that one thread has for itself: a cache line
 
 // The first place outside that any thread met.
@@ -39,22 +42,62 @@ void take_rows(const E* x, const int64_t* index, E* y, int64_t n, int64_t row, i
                Outside& failed) {
   for (int64_t k = begin; k < end; ++k) {
     if (outside(index[k], n)) return failed.at(k);
-    if (row == 1) y[k] = x[index[k]];
-    else std::memcpy(y + k * row, x + index[k] * row, static_cast<size_t>(row) * sizeof(E));
+    std::memcpy(static_cast<void*>(y + k * row), x + index[k] * row, static_cast<size_t>(row) * sizeof(E));
   }
 }
 
+// y[i] = x[at(i)] for i in [begin, end). Stores are what limits it, so four of 4 bytes become one.
+template <class E, class At>
+void pick(const E* x, E* y, int64_t begin, int64_t end, const At& at) {
+  int64_t i = begin;
+  if constexpr (sizeof(E) == 4) {
+    using Vector [[gnu::vector_size(16)]] = E;
+    for (; i + 4 <= end; i += 4) {
+      const Vector v = {x[at(i)], x[at(i + 1)], x[at(i + 2)], x[at(i + 3)]};
+      std::memcpy(y + i, &v, 16);
+    }
+  }
+  for (; i < end; ++i) y[i] = x[at(i)];
+}
+
+// The same of rows of one element, in `blocks` outer blocks of x and y, for which the index is read once.
 template <class E>
-int64_t take(const Slices& s, const void* x, const int64_t* index, void* y) {
+void take_elements(const E* x, const int64_t* index, E* y, int64_t n, int64_t count, int64_t blocks,
+                   int64_t begin, int64_t end, Outside& failed) {
+  const int64_t bad = first_outside(index + begin, end - begin, n);
+  if (bad >= 0) return failed.at(begin + bad);
+  int64_t k = begin;
+  for (; k + 4 <= end; k += 4) {
+    const int64_t at[] = {index[k], index[k + 1], index[k + 2], index[k + 3]};
+    for (int64_t o = 0; o < blocks; ++o)
+      pick(x + o * n, y + o * count + k, 0, 4, [&](int64_t i) { return at[i]; });
+  }
+  for (int64_t o = 0; o < blocks; ++o)
+    pick(x + o * n, y + o * count, k, end, [=](int64_t i) { return index[i]; });
+}
+
+template <class E>
+int64_t take(const Slices& s, const void* from, const int64_t* index, void* to) {
   Outside failed;
-  const int64_t piece = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, s.inner));
+  const auto* x = static_cast<const E*>(from);
+  auto* y = static_cast<E*>(to);
+  const int64_t together = s.inner == 1 ? std::min(s.outer, kTogether) : 1;
+  const int64_t piece = std::max<int64_t>(1, kGrain / (together * std::max<int64_t>(1, s.inner)));
   const int64_t pieces = (s.count + piece - 1) / piece;
-  parallel_for(s.outer * pieces, 1, [&](int64_t first, int64_t last) {
+  const int64_t groups = (s.outer + together - 1) / together;
+  const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, s.count * s.inner * together));
+  parallel_for(groups * pieces, grain, [&](int64_t first, int64_t last) {
     for (int64_t p = first; p < last; ++p) {
-      const int64_t o = p / pieces, begin = p % pieces * piece;
-      take_rows(static_cast<const E*>(x) + o * s.n * s.inner, index,
-                static_cast<E*>(y) + o * s.count * s.inner, s.n, s.inner, begin,
-                std::min(s.count, begin + piece), failed);
+      const int64_t o = p / pieces * together, begin = p % pieces * piece;
+      const int64_t end = std::min(s.count, begin + piece);
+      const E* source = x + o * s.n * s.inner;
+      E* target = y + o * s.count * s.inner;
+      if (s.inner == 1) {
+        take_elements(source, index, target, s.n, s.count, std::min(together, s.outer - o), begin, end,
+                      failed);
+      } else {
+        take_rows(source, index, target, s.n, s.inner, begin, end, failed);
+      }
     }
   });
   return failed.first();
@@ -158,26 +201,29 @@ template <class E>
 int64_t gather(const Elements& s, const void* from, const int64_t* index, void* to) {
   Outside failed;
   const Axes a = axes_of(s);
-  Axis rows[kMaxAxes];
-  std::copy(a.outer, a.outer + a.outer_rank, rows);
-  std::copy(a.middle, a.middle + a.middle_rank, rows + a.outer_rank);
-  const int64_t count = a.outer_size * a.middle_size;
-  if (count == 0 || a.run == 0) return -1;
+  if (a.outer_size * a.middle_size * a.run == 0) return -1;
   const auto* x = static_cast<const E*>(from);
   auto* y = static_cast<E*>(to);
-  const int64_t piece = std::min(a.run, kGrain), pieces = (a.run + piece - 1) / piece;
-  parallel_for(count * pieces, std::max<int64_t>(1, kGrain / piece), [&](int64_t begin, int64_t end) {
-    Walk row(rows, a.outer_rank + a.middle_rank, begin / pieces);
+  // Strip by strip of the last axis, through all rows.
+  const int64_t strip = std::min(a.run, a.run_step == 0 ? kGrain : kStrip);
+  const int64_t strips = (a.run + strip - 1) / strip, tasks = strips * a.middle_size;
+  parallel_for(a.outer_size * tasks, std::max<int64_t>(1, kGrain / strip), [&](int64_t begin, int64_t end) {
+    Walk block(a.outer, a.outer_rank, begin / tasks), row(a.middle, a.middle_rank, begin % a.middle_size);
     for (int64_t p = begin; p < end; ++p) {
-      const int64_t first = p % pieces * piece, last = std::min(a.run, first + piece);
-      const E* source = x + row.from();
-      const int64_t* entry = index + row.to();
-      E* target = y + row.to();
-      for (int64_t i = first; i < last; ++i) {
-        if (outside(entry[i], s.n)) return failed.at(row.to() + i);
-        target[i] = source[entry[i] * a.dim_step + i * a.run_step];
+      const int64_t first = p % tasks / a.middle_size * strip, last = std::min(a.run, first + strip);
+      const int64_t place = block.to() + row.to();
+      const int64_t bad = first_outside(index + place + first, last - first, s.n);
+      if (bad >= 0) return failed.at(place + first + bad);
+      const E* source = x + block.from() + row.from();
+      const int64_t* entry = index + place;
+      if (a.run_step == 0 && a.dim_step == 1) {
+        pick(source, y + place, first, last, [=](int64_t i) { return entry[i]; });
+      } else {
+        pick(source, y + place, first, last,
+             [=](int64_t i) { return entry[i] * a.dim_step + i * a.run_step; });
       }
-      if (p % pieces == pieces - 1) row.next();
+      row.next();
+      if (p % tasks == tasks - 1) block.next();
     }
   });
   return failed.first();

@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "autograd/kernels/parallel.h"
+#include "autograd/kernels/runs.h"
+#include "autograd/kernels/scalar_lanes.h"
 #include "autograd/kernels/walk.h"
 
 namespace tapegrad::kernels {
@@ -30,7 +32,14 @@ void run(const Axis* axes, int rank, const void* from, const bool* mask, const v
       const E* source = x + row.from() + first * last.from;
       const bool* masked = mask + row.to() + first * last.to;
       E* target = y + p / pieces * last.size + first;
-      for (int64_t i = 0; i < count; ++i) target[i] = masked[i * last.to] ? value : source[i * last.from];
+      if (last.to == 0) {
+        if (*masked) fill_run(target, count, value);
+        else copy_run(source, last.from, target, 1, count);
+      } else {
+        const bool dense = last.to == 1 && last.from == 1;
+        int64_t i = dense ? masked_fill_lanes(sizeof(E), source, masked, with, target, count) : 0;
+        for (; i < count; ++i) target[i] = masked[i * last.to] ? value : source[i * last.from];
+      }
       if (p % pieces == pieces - 1) row.next();
     }
   });

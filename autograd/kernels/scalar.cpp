@@ -1,9 +1,13 @@
 #include "autograd/kernels/scalar.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <tuple>
 #include <type_traits>
+
+#include "autograd/kernels/parallel.h"
+#include "autograd/kernels/scalar_lanes.h"
 
 namespace tapegrad::kernels {
 namespace {
@@ -214,6 +218,8 @@ constexpr std::array<LaneKernel, sizeof...(I)> kernels(std::index_sequence<I...>
 }
 constexpr auto kKernels = kernels(std::make_index_sequence<kScalars * kDTypes>{});
 
+constexpr int64_t kCastGrain = 32768;  // elements of a piece of work
+
 // Calls f with a null pointer to the dtype's element.
 template <class F>
 bool with_element(DType dtype, F f) {
@@ -247,16 +253,36 @@ bool cast_elements(const From* in, To* out, int64_t n) {
 
 void detail::run_scalar(Scalar which, DType dtype, const void* const* in, const int64_t* step, void* out,
                         int64_t n) {
-  kKernels[static_cast<size_t>(which) * kDTypes + static_cast<size_t>(dtype)](in, step, out, n);
+  const bool lanes = n > 1 && scalar_has_lanes(which, dtype);
+  (lanes ? scalar_lanes(which, dtype) : plain_scalar_kernel(which, dtype))(in, step, out, n);
 }
 
-bool cast(DType from, const void* in, DType to, void* out, int64_t n) {
+LaneKernel plain_scalar_kernel(Scalar which, DType dtype) {
+  return kKernels[static_cast<size_t>(which) * kDTypes + static_cast<size_t>(dtype)];
+}
+
+bool plain_cast(DType from, const void* in, DType to, void* out, int64_t n) {
   return with_element(from, [&](auto* x) {
     return with_element(to, [&](auto* y) {
       return cast_elements(static_cast<const std::remove_pointer_t<decltype(x)>*>(in),
                            static_cast<decltype(y)>(out), n);
     });
   });
+}
+
+bool cast(DType from, const void* in, DType to, void* out, int64_t n) {
+  std::atomic<bool> all_fit = true;
+  const auto place = [](auto* data, DType dtype, int64_t i) {
+    return data + static_cast<size_t>(i) * element_size(dtype);
+  };
+  parallel_for(n, kCastGrain, [&](int64_t begin, int64_t end) {
+    const char* x = place(static_cast<const char*>(in), from, begin);
+    char* y = place(static_cast<char*>(out), to, begin);
+    const int64_t done = cast_lanes(from, x, to, y, end - begin);
+    if (!plain_cast(from, place(x, from, done), to, place(y, to, done), end - begin - done))
+      all_fit.store(false, std::memory_order_relaxed);
+  });
+  return all_fit.load(std::memory_order_relaxed);
 }
 
 bool fill(DType dtype, double value, void* out, int64_t n) {

@@ -1,7 +1,8 @@
 #pragma once
 
-// Pointwise kernels in plain C++: integers, comparisons, choices, logic and conversions. Internal, not
-// installed.
+// Pointwise kernels beside those of lanes.h: integers, comparisons, choices, logic and conversions. Written
+// in plain C++, and most of them on vector lanes too (scalar_lanes.h), with the same results to the bit.
+// Internal, not installed.
 
 #include <array>
 #include <cstddef>
@@ -86,10 +87,15 @@ constexpr LaneKernel scalar_kernel(Scalar which, DType dtype) {
   return detail::kScalarKernels[static_cast<size_t>(which)][static_cast<size_t>(dtype)];
 }
 
+// The one in plain C++.
+LaneKernel plain_scalar_kernel(Scalar which, DType dtype);
+
 // Converts n elements as a C++ cast does: float64 to float32 rounds to nearest and overflows to ±inf,
 // floating point to int64 drops the fraction, anything but 0 becomes true. Returns false if a value is NaN or
 // outside the range of int64 where that is wanted; 0 is stored in its place.
 bool cast(DType from, const void* in, DType to, void* out, int64_t n);
+// The same in plain C++, on one thread.
+bool plain_cast(DType from, const void* in, DType to, void* out, int64_t n);
 
 // Sets n elements to `value`, converted as `cast` does from float64; false under the same condition.
 bool fill(DType dtype, double value, void* out, int64_t n);

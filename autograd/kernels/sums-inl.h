@@ -84,6 +84,12 @@ HWY_INLINE HWY_ATTR Vec<D> load_columns(D d, const T* p, int64_t c, int64_t colu
   return load_partial(d, p + c, static_cast<size_t>(columns - c));
 }
 
+// The same; zeros also where no column is left.
+template <class D, class T>
+HWY_INLINE HWY_ATTR Vec<D> load_columns_or_none(D d, const T* p, int64_t c, int64_t columns) {
+  return c < columns ? load_columns(d, p, c, columns) : Zero(d);
+}
+
 // The sums of f over the rows of each column, f(v, c) being a Two for the elements of columns c…; blocks of
 // eight rows, then a binary tree. b may be null where f gives one vector in both.
 template <bool Both, class T, class F>
@@ -165,18 +171,23 @@ HWY_INLINE HWY_ATTR void column_extremes_of(const T* x, int64_t n, int64_t colum
                                             ColumnNumbers<T>* out) {
   const RowTag<T> d;
   const auto lanes = static_cast<int64_t>(Lanes(d));
-  for (int64_t i = 0; i < n; i += 8) {
-    const T* first = x + i * stride;
-    const int64_t rows = std::min<int64_t>(8, n - i);
-    for (int64_t c = 0; c < columns; c += lanes) {
-      auto best = i == 0 ? Set(d, -Sign * std::numeric_limits<T>::infinity()) : Load(d, out->v + c);
-      for (int64_t r = 0; r < rows; ++r) {
-        auto v = load_columns(d, first + r * stride, c, columns);
+  constexpr int64_t kVectors = 4;  // side by side, so that one need not wait for another
+  static_assert(kColumns % (kVectors * static_cast<int64_t>(MaxLanes(d))) == 0);
+  for (int64_t c = 0; c < columns; c += kVectors * lanes) {
+    Vec<decltype(d)> best[kVectors];
+#pragma GCC unroll 4
+    for (int64_t k = 0; k < kVectors; ++k) best[k] = Set(d, -Sign * std::numeric_limits<T>::infinity());
+    for (int64_t i = 0; i < n; ++i) {
+#pragma GCC unroll 4
+      for (int64_t k = 0; k < kVectors; ++k) {
+        auto v = load_columns_or_none(d, x + i * stride, c + k * lanes, columns);
         if (Absolute) v = Abs(v);
-        best = IfThenElse(Or(Sign > 0 ? Gt(v, best) : Lt(v, best), IsNaN(v)), v, best);
+        const auto stays = Or(Sign > 0 ? Le(v, best[k]) : Ge(v, best[k]), IsNaN(best[k]));
+        best[k] = IfThenElse(stays, best[k], v);
       }
-      Store(best, d, out->v + c);
     }
+#pragma GCC unroll 4
+    for (int64_t k = 0; k < kVectors; ++k) Store(best[k], d, out->v + c + k * lanes);
   }
 }
 

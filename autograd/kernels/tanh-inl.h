@@ -1,4 +1,5 @@
-// The two saturating functions and their slopes on vector lanes. Included once per target, see lanes_elementary.cpp.
+// The two saturating functions and their slopes on vector lanes. Included once per target, see
+// lanes_elementary.cpp.
 
 #include "autograd/kernels/exp-inl.h"
 

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "autograd/kernels/tile_lanes.h"
+
 namespace tapegrad::kernels {
 namespace {
 
-// Vectors of 16 bytes, which every machine has: what is here needs no choice among targets.
+// Vectors of 16 bytes, which every machine has; tile_lanes.h has longer ones.
 template <class E>
 using Vector [[gnu::vector_size(16)]] = E;
 
@@ -50,21 +52,27 @@ void transpose_plain(const E* from, int64_t from_stride, E* to, int64_t to_strid
 // Through a buffer of whole cache lines: strides that are a multiple of 4096 bytes put all lines of a column
 // into one set of the cache, so each line is read once and written once as a whole.
 template <class E>
-void transpose(const E* from, int64_t from_stride, E* to, int64_t to_stride, int64_t rows, int64_t columns) {
+void transpose_block(const E* from, int64_t from_stride, E* to, int64_t to_stride) {
   constexpr int64_t kLine = 64 / sizeof(E);
   constexpr int64_t kStep = 16 / sizeof(E);
   alignas(64) E buffer[kLine * kLine];
+  for (int64_t j = 0; j < kLine; j += kStep) {
+    for (int64_t i = 0; i < kLine; i += kStep)
+      transpose_vectors(from + i + j * from_stride, from_stride, buffer + i * kLine + j, kLine);
+  }
+  for (int64_t i = 0; i < kLine; ++i) std::memcpy(to + i * to_stride, buffer + i * kLine, 64);
+}
+
+template <class E>
+void transpose(const E* from, int64_t from_stride, E* to, int64_t to_stride, int64_t rows, int64_t columns,
+               TransposeBlock<E> lanes) {
+  constexpr int64_t kLine = 64 / sizeof(E);
+  const TransposeBlock<E> block = lanes != nullptr ? lanes : &transpose_block<E>;
   int64_t r = 0;
   for (; r + kLine <= rows; r += kLine) {
     int64_t c = 0;
-    for (; c + kLine <= columns; c += kLine) {
-      const E* source = from + r + c * from_stride;
-      for (int64_t j = 0; j < kLine; j += kStep) {
-        for (int64_t i = 0; i < kLine; i += kStep)
-          transpose_vectors(source + i + j * from_stride, from_stride, buffer + i * kLine + j, kLine);
-      }
-      for (int64_t i = 0; i < kLine; ++i) std::memcpy(to + (r + i) * to_stride + c, buffer + i * kLine, 64);
-    }
+    for (; c + kLine <= columns; c += kLine)
+      block(from + r + c * from_stride, from_stride, to + r * to_stride + c, to_stride);
     transpose_plain(from + r + c * from_stride, from_stride, to + r * to_stride + c, to_stride, kLine,
                     columns - c);
   }
@@ -96,11 +104,11 @@ void transpose_tile(const uint16_t* from, int64_t from_stride, uint16_t* to, int
 }
 void transpose_tile(const uint32_t* from, int64_t from_stride, uint32_t* to, int64_t to_stride, int64_t rows,
                     int64_t columns) {
-  transpose(from, from_stride, to, to_stride, rows, columns);
+  transpose(from, from_stride, to, to_stride, rows, columns, transpose_block_32());
 }
 void transpose_tile(const uint64_t* from, int64_t from_stride, uint64_t* to, int64_t to_stride, int64_t rows,
                     int64_t columns) {
-  transpose(from, from_stride, to, to_stride, rows, columns);
+  transpose(from, from_stride, to, to_stride, rows, columns, transpose_block_64());
 }
 void transpose_tile(const Wide* from, int64_t from_stride, Wide* to, int64_t to_stride, int64_t rows,
                     int64_t columns) {

@@ -1,5 +1,7 @@
 #include "autograd/kernels/sort.h"
 
+#include <cmath>
+
 #include "autograd/ops.h"
 #include "autograd/ops/dims.h"
 #include "autograd/ops/groups.h"
@@ -55,7 +57,8 @@ struct Sort {
                   a.n, a.inner, options.descending, scratch.memory);
   }
   static Cost cost(const Call& call) {
-    return {0, static_cast<double>(2 * call.in(0).bytes() + call.out(1).bytes())};
+    const auto count = static_cast<double>(call.numel(0));  // comparisons are counted as operations
+    return {count * std::log2(count + 1), static_cast<double>(2 * call.in(0).bytes() + call.out(1).bytes())};
   }
   static void vjp(Vjp& v) {
     if (!v.has_g(0)) return;

@@ -32,7 +32,7 @@ struct Cos : LaneOp<Cos, formula::Cos, Lane::cos, kByFormula> {
 };
 struct Tan : LaneOp<Tan, formula::Tan, Lane::tan, kByFormula> {
   static constexpr std::string_view doc = "y = tan x, x in radians and of any size; NaN at ±inf";
-  static constexpr Ulp ulp = {0.51, 2};
+  static constexpr Ulp ulp = {0.55, 2};
   static constexpr Flags flags = {.jump = true, .poles = true};
   static void samples(Samples& s) {
     detail::pointwise_samples(s, 1, {-1.2, 1.2});

@@ -80,12 +80,13 @@ class Structure {
   int input(size_t v) const { return subject_.varied()[v]; }
   const std::string& name(size_t v) const { return subject_.input_name(input(v)); }
 
-  double largest_input() const {
-    double top = 0;
+  // How large a product of one element of each input can be, those below 1 left out.
+  double largest_product() const {
+    double product = 1;
     for (const Tensor& x : subject_.inputs()) {
-      if (is_floating(x.dtype())) top = std::max(top, largest(x));
+      if (is_floating(x.dtype())) product *= std::max(1.0, largest(x));
     }
-    return top;
+    return product;
   }
 
   void repeats() {
@@ -153,8 +154,8 @@ class Structure {
     for (size_t k = 0; k < y_.size(); ++k) joint.push_back(alpha * c1_[k] + beta * c2_[k]);
     const Tensors g = recording_.gradient(joint);
     for (size_t v = 0; v < g.size(); ++v) {
-      // Terms as large as the cotangent times an input may cancel.
-      const double terms = largest_of(joint) * std::max(1.0, largest_input());
+      // Terms as large as the cotangent times an element of each input may cancel.
+      const double terms = largest_of(joint) * largest_product();
       const double scale = std::max({largest(g1_[v]), largest(g2[v]), terms});
       const double bound = 256 * unit(g[v]) * scale;
       for (int64_t i = 0; i < g[v].numel(); ++i) {

@@ -17,6 +17,8 @@ size_t width(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
+constexpr size_t kWidest = 56;  // longer cells stand out of their column
+
 // A bar within a cell would end it.
 std::string escaped(std::string_view text) {
   std::string result;
@@ -106,7 +108,10 @@ std::string wrapped(const std::vector<std::string>& words) {
 std::string markdown(const std::vector<Row>& rows) {
   std::vector<size_t> widths(rows[0].size());
   for (const Row& row : rows) {
-    for (size_t k = 0; k < row.size(); ++k) widths[k] = std::max(widths[k], width(escaped(row[k])));
+    for (size_t k = 0; k < row.size(); ++k) {
+      const size_t w = width(escaped(row[k]));
+      if (w <= kWidest || k == 0) widths[k] = std::max(widths[k], w);
+    }
   }
   std::string text;
   for (size_t r = 0; r < rows.size(); ++r) {
@@ -114,7 +119,8 @@ std::string markdown(const std::vector<Row>& rows) {
     for (size_t k = 0; k < widths.size(); ++k) {
       const std::string cell = escaped(rows[r][k]);
       const bool last = k + 1 == widths.size();
-      line += " " + cell + std::string(last ? 0 : widths[k] - width(cell), ' ') + " |";
+      line +=
+          " " + cell + std::string(last || width(cell) > widths[k] ? 0 : widths[k] - width(cell), ' ') + " |";
     }
     text += line + "\n";
     if (r > 0) continue;
@@ -138,7 +144,7 @@ std::string numbers(const Tensor& x) {
   if (x.numel() == 0) {
     std::string sizes;
     for (const int64_t size : x.shape()) sizes += fmt::format("{}{}", sizes.empty() ? "" : ", ", size);
-    return fmt::format("of shape [{}]", sizes);
+    return fmt::format("empty [{}]", sizes);
   }
   size_t at = 0;
   return nested(x, 0, at);

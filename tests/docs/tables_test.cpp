@@ -46,7 +46,7 @@ TEST_CASE("docs/tables: cells") {
   CHECK(number(0.1234567) == "0.1235");
   CHECK(numbers(tensor({{1.0, 2.5}, {-3.0, 0.0}})) == "[[1, 2.5], [−3, 0]]");
   CHECK(numbers(tensor(2.0)) == "2");
-  CHECK(numbers(zeros({0, 3})) == "of shape [0, 3]");
+  CHECK(numbers(zeros({0, 3})) == "empty [0, 3]");
   CHECK(numbers(Tensor()) == "–");
   const Op& sum = *find_op("sum");
   CHECK(defaults(sum.options) == "dim=none, keepdim=false");

@@ -2,13 +2,17 @@
 
 #include <doctest/doctest.h>
 
+#include <random>
 #include <tuple>
 #include <utility>
 
+#include "autograd/kernels/dispatch.h"
+#include "tests/kernels/kernel_data.h"
 #include "tests/kernels/lane_support.h"
 
 using namespace tapegrad;
 using namespace tapegrad::kernels;
+using tapegrad::kernel_tests::on_each_target;
 using tapegrad::kernels::testing::Aligned;
 using tapegrad::kernels::testing::repeated;
 
@@ -99,7 +103,95 @@ void check_where(DType dtype) {
   }
 }
 
+// Elements of any dtype, drawn from its awkward values.
+Aligned<uint8_t> awkward(DType dtype, size_t count, std::mt19937_64& bits) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  constexpr double kNumbers[] = {
+      0.0,    -0.0,  1.0,   -1.0,       kInf, -kInf, std::numeric_limits<double>::quiet_NaN(),
+      5e-324, 1e-40, 1e300, 16777217.0, -2.5};
+  constexpr int64_t kIntegers[] = {0, 1, -1, kLeast, kMost, 256, 0x100000000, 7};
+  std::vector<uint8_t> bytes(count * element_size(dtype));
+  for (size_t i = 0; i < count; ++i) {
+    const uint64_t draw = bits();
+    const double number = kNumbers[draw % std::size(kNumbers)];
+    const int64_t integer = kIntegers[draw % std::size(kIntegers)];
+    const auto single = static_cast<float>(number);
+    uint8_t* to = bytes.data() + i * element_size(dtype);
+    if (dtype == DType::float32) std::memcpy(to, &single, sizeof single);
+    if (dtype == DType::float64) std::memcpy(to, &number, sizeof number);
+    if (dtype == DType::int64) std::memcpy(to, &integer, sizeof integer);
+    if (dtype == DType::boolean) *to = draw % 2;
+  }
+  return Aligned<uint8_t>(bytes);
+}
+
+bool same_bytes(Aligned<uint8_t>& a, Aligned<uint8_t>& b, size_t count) {
+  return std::memcmp(a.data(), b.data(), count) == 0;
+}
+
+// The kernel of the target in use against the plain one, with each choice of repeated operands.
+void check_against_plain(Scalar which, DType dtype, size_t n, std::mt19937_64& bits) {
+  Aligned<uint8_t> a = awkward(which == Scalar::where ? DType::boolean : dtype, n, bits),
+                   b = awkward(dtype, n, bits), c = awkward(dtype, n, bits);
+  const bool writes_bool = which >= Scalar::eq && which != Scalar::where;
+  const size_t written = n * element_size(writes_bool ? DType::boolean : dtype);
+  for (unsigned set = 0; set < 8; ++set) {
+    const int64_t step[] = {(set & 1) == 0, (set & 2) == 0, (set & 4) == 0};
+    const void* in[] = {a.data(), b.data(), c.data()};
+    Aligned<uint8_t> got(n * 8), want(n * 8);
+    std::memset(got.data(), 0x5a, got.bytes());
+    scalar_kernel(which, dtype)(in, step, got.data(), static_cast<int64_t>(n));
+    plain_scalar_kernel(which, dtype)(in, step, want.data(), static_cast<int64_t>(n));
+    REQUIRE(same_bytes(got, want, written));
+    for (size_t i = (written + 63) / 64 * 64; i < got.bytes(); ++i) REQUIRE(got.data()[i] == 0x5a);
+  }
+}
+
 }  // namespace
+
+TEST_CASE("kernels/scalar: vector lanes give the bits of plain loops") {
+  on_each_target([](const std::string& target) {
+    CAPTURE(target);
+    std::mt19937_64 bits(7);
+    for (size_t which = 0; which < kScalars; ++which) {
+      for (int type = 0; type < kDTypes; ++type) {
+        const auto scalar = static_cast<Scalar>(which);
+        const auto dtype = static_cast<DType>(type);
+        if (scalar_kernel(scalar, dtype) == nullptr) continue;
+        CAPTURE(which);
+        CAPTURE(type);
+        for (size_t n : {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 200})
+          check_against_plain(scalar, dtype, n, bits);
+      }
+    }
+  });
+}
+
+TEST_CASE("kernels/scalar: casts on vector lanes give the bits of plain loops, wherever the elements lie") {
+  on_each_target([](const std::string& target) {
+    CAPTURE(target);
+    std::mt19937_64 bits(8);
+    for (int from = 0; from < kDTypes; ++from) {
+      for (int to = 0; to < kDTypes; ++to) {
+        const auto x = static_cast<DType>(from), y = static_cast<DType>(to);
+        CAPTURE(from);
+        CAPTURE(to);
+        for (size_t n : {0, 1, 2, 5, 8, 15, 16, 17, 33, 64, 100, 70000}) {
+          for (size_t shift : {0, 1, 3}) {
+            Aligned<uint8_t> in = awkward(x, n + shift, bits), got((n + 4) * 8), want((n + 4) * 8);
+            std::memset(got.data(), 0x5a, got.bytes());
+            std::memset(want.data(), 0x5a, want.bytes());
+            const uint8_t* source = in.data() + shift * element_size(x);
+            const size_t skip = shift * element_size(y);
+            const bool fits = cast(x, source, y, got.data() + skip, static_cast<int64_t>(n));
+            CHECK(fits == plain_cast(x, source, y, want.data() + skip, static_cast<int64_t>(n)));
+            REQUIRE(same_bytes(got, want, got.bytes()));
+          }
+        }
+      }
+    }
+  });
+}
 
 TEST_CASE("kernels/scalar: which dtypes have a kernel") {
   static_assert(scalar_takes(Scalar::add, DType::int64) && !scalar_takes(Scalar::add, DType::float32));

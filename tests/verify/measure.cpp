@@ -29,7 +29,8 @@ Tensor chunk_of(const std::vector<T>& x, int64_t at, int64_t count) {
 }
 
 template <class T>
-std::vector<Tensor> operands_of(const Subject& subject, const Points<T>& points, int64_t at, int64_t count) {
+std::vector<Tensor> operands_of(const MeasuredOp& subject, const Points<T>& points, int64_t at,
+                                int64_t count) {
   std::vector<Tensor> x(static_cast<size_t>(subject.operands));
   for (size_t k = 0; k < x.size(); ++k) x[k] = chunk_of(points.x[k], at, count);
   return x;
@@ -60,9 +61,10 @@ bool same_sign(double a, double b) {
 double error_of(float y, double want, const Reference& reference, double largest) {
   constexpr double kWrong = std::numeric_limits<double>::infinity();
   if (std::isnan(want) || std::isnan(y)) return std::isnan(want) && std::isnan(y) ? 0 : kWrong;
-  const float nearest = static_cast<float>(want);
-  if (std::isinf(nearest) || std::isinf(y)) return y == nearest ? 0 : kWrong;
-  const double size = std::fabs(want), distance = std::fabs(static_cast<double>(y) - want);
+  if (std::isinf(y) && y == static_cast<float>(want)) return 0;
+  if (std::isinf(want)) return kWrong;
+  const double value = std::isinf(y) ? std::copysign(0x1p128, y) : static_cast<double>(y);
+  const double size = std::fabs(want), distance = std::fabs(value - want);
   if (reference.cancels) return distance * per_unit(std::max(size, largest));
   if (!reference.zero_sign && y == 0 && want == 0) return 0;
   return same_sign(y, want) ? distance * per_unit(size) : kWrong;
@@ -83,7 +85,7 @@ int64_t suspects(const float* y, const double* want, int64_t count, double limit
 }
 
 // One chunk of operands of the op with its float64 kernel as the reference.
-void compare(const Subject& subject, const std::vector<Tensor>& x, int64_t first, Worst<float>& worst) {
+void compare(const MeasuredOp& subject, const std::vector<Tensor>& x, int64_t first, Worst<float>& worst) {
   std::vector<Tensor> wide;
   wide.reserve(x.size());
   for (const Tensor& t : x) wide.push_back(cast(t, float64));
@@ -129,7 +131,7 @@ OptionsBox in_float32(OptionsRef options) {
 }
 
 template <class T>
-std::vector<T> evaluate(const Subject& subject, const Points<T>& points) {
+std::vector<T> evaluate(const MeasuredOp& subject, const Points<T>& points) {
   const auto size = static_cast<int64_t>(points.size());
   std::vector<T> y(points.size());
   for (int64_t at = 0; at < size; at += kChunk) {
@@ -142,7 +144,7 @@ std::vector<T> evaluate(const Subject& subject, const Points<T>& points) {
 }
 
 template <class T>
-Worst<T> against_mpfr(const Subject& subject, const Points<T>& points) {
+Worst<T> against_mpfr(const MeasuredOp& subject, const Points<T>& points) {
   std::vector<std::vector<T>> got;
   for (int target = 0; target < kernels::target_count(); ++target) {
     kernels::use_target(target);
@@ -181,7 +183,7 @@ Worst<T> against_mpfr(const Subject& subject, const Points<T>& points) {
   return worst_of(worst);
 }
 
-Worst<float> against_float64(const Subject& subject, const Points<float>& points) {
+Worst<float> against_float64(const MeasuredOp& subject, const Points<float>& points) {
   const auto size = static_cast<int64_t>(points.size());
   std::vector<Worst<float>> worst(static_cast<size_t>(subject.threads));
   auto body = [&](int thread, int64_t chunk) {
@@ -194,7 +196,7 @@ Worst<float> against_float64(const Subject& subject, const Points<float>& points
   return worst_of(worst);
 }
 
-Worst<float> all_against_float64(const Subject& subject) {
+Worst<float> all_against_float64(const MeasuredOp& subject) {
   std::vector<Worst<float>> worst(static_cast<size_t>(subject.threads));
   auto body = [&](int thread, int64_t chunk) {
     std::vector<float> x(kChunk);
@@ -209,9 +211,9 @@ Worst<float> all_against_float64(const Subject& subject) {
   return worst_of(worst);
 }
 
-template std::vector<float> evaluate<float>(const Subject&, const Points<float>&);
-template std::vector<double> evaluate<double>(const Subject&, const Points<double>&);
-template Worst<float> against_mpfr<float>(const Subject&, const Points<float>&);
-template Worst<double> against_mpfr<double>(const Subject&, const Points<double>&);
+template std::vector<float> evaluate<float>(const MeasuredOp&, const Points<float>&);
+template std::vector<double> evaluate<double>(const MeasuredOp&, const Points<double>&);
+template Worst<float> against_mpfr<float>(const MeasuredOp&, const Points<float>&);
+template Worst<double> against_mpfr<double>(const MeasuredOp&, const Points<double>&);
 
 }  // namespace tapegrad::verify

@@ -27,7 +27,7 @@ struct Worst {
   }
 };
 
-struct Subject {
+struct MeasuredOp {
   const Op* op;
   OptionsBox options;
   const Reference* reference;
@@ -39,16 +39,16 @@ struct Subject {
 
 // The op over the points, on the vector target in use.
 template <class T>
-std::vector<T> evaluate(const Subject& subject, const Points<T>& points);
+std::vector<T> evaluate(const MeasuredOp& subject, const Points<T>& points);
 
 // Against MPFR, on every vector target.
 template <class T>
-Worst<T> against_mpfr(const Subject& subject, const Points<T>& points);
+Worst<T> against_mpfr(const MeasuredOp& subject, const Points<T>& points);
 
 // float32 against float64, on the vector target in use.
-Worst<float> against_float64(const Subject& subject, const Points<float>& points);
+Worst<float> against_float64(const MeasuredOp& subject, const Points<float>& points);
 // The same over all 2³² operands.
-Worst<float> all_against_float64(const Subject& subject);
+Worst<float> all_against_float64(const MeasuredOp& subject);
 
 // Numbers among the options rounded to float32.
 OptionsBox in_float32(OptionsRef options);

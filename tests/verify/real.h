@@ -76,21 +76,24 @@ inline bool operator>(const Real& a, const Real& b) { return mpfr_greater_p(a.ra
 inline bool operator==(const Real& a, const Real& b) { return mpfr_equal_p(a.raw(), b.raw()) != 0; }
 
 // |got − want| in units in the last place of T at `want`; below the normal numbers, in their spacing.
-// Infinite if only one is NaN, infinite in T, or of another sign; the sign of a 0 counts where `zero_sign`.
+// An infinity that should not be one, or is missing, counts as 2^max_exponent, the number after the largest.
+// Infinite if only one is NaN or the signs differ; the sign of a 0 counts where `zero_sign`.
 // With `least`, units are those at `least` where that is larger, and signs do not count.
 template <class T>
 double ulps(T got, const Real& want, bool zero_sign = true, double least = 0) {
   using Limits = std::numeric_limits<T>;
   constexpr double kWrong = std::numeric_limits<double>::infinity();
   if (want.nan() || std::isnan(got)) return want.nan() && std::isnan(got) ? 0 : kWrong;
-  const T nearest = want.nearest<T>();
-  if (std::isinf(nearest) || std::isinf(got)) return got == nearest ? 0 : kWrong;
+  if (std::isinf(got) && got == want.nearest<T>()) return 0;
+  if (want.infinite()) return kWrong;
   if (got == 0 && want.zero() && !zero_sign) return 0;
   if (least == 0 && std::signbit(got) != want.negative()) return kWrong;
   long exponent = Limits::min_exponent;
   if (!want.zero()) exponent = std::max<long>(exponent, mpfr_get_exp(want.raw()));
   if (least > 0) exponent = std::max<long>(exponent, std::ilogb(least) + 1);
-  Real error = Real(static_cast<double>(got)) - want;
+  Real value = static_cast<double>(got);
+  if (std::isinf(got)) mpfr_set_si_2exp(value.raw(), got < 0 ? -1 : 1, Limits::max_exponent, MPFR_RNDN);
+  Real error = value - want;
   mpfr_mul_2si(error.raw(), error.raw(), Limits::digits - exponent, MPFR_RNDN);
   return std::fabs(mpfr_get_d(error.raw(), MPFR_RNDA));
 }

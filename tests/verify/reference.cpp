@@ -50,6 +50,16 @@ Real smaller(const Real& a, const Real& b) { return a.nan() || a < b ? a : b; }
 Real maximum(const Real* x, const Numbers&) { return larger(x[0], x[1]); }
 Real minimum(const Real* x, const Numbers&) { return smaller(x[0], x[1]); }
 
+// The products and quotients of gradients at poles: 0 for g = 0 beside what is not finite.
+Real pole_mul(const Real* x, const Numbers&) {
+  const bool pole = x[0].zero() && (x[1].infinite() || x[1].nan());
+  return pole ? Real(0) : x[0] * x[1];
+}
+Real pole_div(const Real* x, const Numbers&) {
+  const bool pole = x[0].zero() && (x[1].zero() || x[1].nan());
+  return pole ? Real(0) : x[0] / x[1];
+}
+
 // x·ln y, 0 for x = 0 unless y is NaN.
 Real xlogy(const Real* x, const Numbers&) {
   if (x[1].nan()) return kNaN;
@@ -121,6 +131,8 @@ constexpr Reference kReferences[] = {
     {"maximum", 2, maximum, false},
     {"minimum", 2, minimum, false},
     {"atan2", 2, binary<mpfr_atan2>},
+    {"pole_mul", 2, pole_mul, false},
+    {"pole_div", 2, pole_div, false},
     {"hypot", 2, binary<mpfr_hypot>},
     {"xlogy", 2, xlogy, false},
     {"logaddexp", 2, logaddexp, true, true},

@@ -154,5 +154,11 @@ TEST_CASE("verify/reference: special points") {
   CHECK(value("logaddexp", inf, -inf) == inf);
   CHECK(std::isnan(value("maximum", 1, NAN)));
   CHECK(std::isnan(value("clamp", NAN)));
+  CHECK(value("pole_mul", 0, -inf) == 0);
+  CHECK(value("pole_mul", 2, -inf) == -inf);
+  CHECK(value("pole_mul", 2, 3) == 6);
+  CHECK(value("pole_div", 0, 0) == 0);
+  CHECK(value("pole_div", 2, 0) == inf);
+  CHECK(value("pole_div", 3, 2) == 1.5);
   CHECK(find_reference("no_such_function") == nullptr);
 }

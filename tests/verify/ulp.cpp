@@ -58,7 +58,7 @@ std::vector<OptionsBox> option_sets(const Op& op) {
 }
 
 template <class T>
-void describe(const Subject& subject, const Worst<T>& worst, UlpRow& row) {
+void describe(const MeasuredOp& subject, const Worst<T>& worst, UlpRow& row) {
   if (worst.error <= row.error && !row.at.empty()) return;
   row.error = std::max(worst.error, 0.0);
   row.target = kernels::target_name(worst.target);
@@ -72,14 +72,14 @@ void describe(const Subject& subject, const Worst<T>& worst, UlpRow& row) {
   row.at += fmt::format(" → {:.{}g}", worst.got, kDigits);
 }
 
-void measure_float64(const Subject& subject, const Effort& effort, UlpRow& row) {
+void measure_float64(const MeasuredOp& subject, const Effort& effort, UlpRow& row) {
   const Points<double> points = subject.operands == 1 ? unary_points<double>(effort.mpfr_float64, 64)
                                                       : binary_points<double>(effort.mpfr_float64, 64);
   describe(subject, against_mpfr(subject, points), row);
   row.inputs = static_cast<int64_t>(points.size());
 }
 
-void measure_float32(const Subject& subject, const Effort& effort, bool exhaustive, UlpRow& row) {
+void measure_float32(const MeasuredOp& subject, const Effort& effort, bool exhaustive, UlpRow& row) {
   const bool unary = subject.operands == 1;
   // MPFR, directly.
   const Points<float> direct =
@@ -135,13 +135,13 @@ std::vector<UlpRow> measure_ulp(const UlpOptions& options, std::span<const Op* c
         row.bound = dtype == float32 ? op->ulp.float32 : op->ulp.float64;
         row.needed = needs_bound(*op);
         const auto start = std::chrono::steady_clock::now();
-        Subject subject{op,
-                        dtype == float32 ? in_float32(set.ref()) : set,
-                        reference,
-                        op->max_inputs,
-                        options.threads,
-                        &progress,
-                        fmt::format("{} {}", op->name, name(dtype))};
+        MeasuredOp subject{op,
+                           dtype == float32 ? in_float32(set.ref()) : set,
+                           reference,
+                           op->max_inputs,
+                           options.threads,
+                           &progress,
+                           fmt::format("{} {}", op->name, name(dtype))};
         if (reference == nullptr) {
           row.fault = "no MPFR reference";
         } else if (dtype == float64) {

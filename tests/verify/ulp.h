@@ -25,7 +25,7 @@ struct UlpRow {
   std::string op;
   std::string options;
   DType dtype = DType::float32;
-  double error = 0;      // the largest found; infinite for a wrong NaN, infinity or sign
+  double error = 0;      // the largest found; infinite for a wrong NaN, pole or sign
   double bound = 0;      // as stated, in the same units; 0: not stated
   bool needed = true;    // false: no bound has to be stated
   std::string at{};      // where the largest error is

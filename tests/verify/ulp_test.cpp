@@ -112,8 +112,12 @@ TEST_CASE("verify/ulp: an error in units in the last place") {
   CHECK(ulps(NAN, Real(NAN)) == 0);
   CHECK(ulps(1.0, Real(NAN)) == kWrong);
   CHECK(ulps<double>(NAN, Real(1)) == kWrong);
-  CHECK(ulps<float>(INFINITY, Real(0x1p128)) == 0);  // what rounds to infinity
-  CHECK(ulps<float>(INFINITY, Real(0x1p127)) == kWrong);
+  CHECK(ulps<float>(INFINITY, Real(0x1p128)) == 0);       // what rounds to infinity
+  CHECK(ulps<float>(INFINITY, Real(0x1p127)) == 0x1p23);  // as 2¹²⁸
+  CHECK(ulps<float>(INFINITY, Real(std::numeric_limits<float>::max())) == 1);
+  CHECK(ulps(std::numeric_limits<float>::max(), Real(0x1p128)) == 0.5);  // units are those at 2¹²⁸
+  CHECK(ulps<float>(INFINITY, Real(-0x1p127)) == kWrong);
+  CHECK(ulps(std::numeric_limits<double>::max(), Real(INFINITY)) == kWrong);
   CHECK(ulps<double>(-INFINITY, Real(INFINITY)) == kWrong);
   // In units of an operand of size 4, whatever the sign.
   CHECK(ulps(-0x1p-50, Real(0), true, 4) == 1);
@@ -123,7 +127,7 @@ TEST_CASE("verify/ulp: the float64 kernel as the reference shows the same errors
   const Op* list[] = {find_op("exp")};
   REQUIRE(list[0] != nullptr);
   Progress progress(false);
-  const Subject subject{list[0], {}, find_reference("exp"), 1, 2, &progress, ""};
+  const MeasuredOp subject{list[0], {}, find_reference("exp"), 1, 2, &progress, ""};
   Points<float> points = unary_points<float>(20000, 5);
   const Worst<float> narrow = against_float64(subject, points), wide = against_mpfr(subject, points);
   CHECK(narrow.error > 0.5);

@@ -1,0 +1,105 @@
+#include "autograd/kernels/tile_lanes.h"
+
+#include "autograd/kernels/dispatch.h"
+#include "autograd/kernels/simd_targets.h"
+
+// Includes this file once more for each target but the baseline, which comes last.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/tile_lanes.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace tapegrad::kernels::HWY_NAMESPACE {
+namespace {
+
+using namespace hwy::HWY_NAMESPACE;
+
+#if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
+
+constexpr FixedTag<uint32_t, 8> d32;
+constexpr FixedTag<uint64_t, 4> d64;
+using V32 = Vec<decltype(d32)>;
+using V64 = Vec<decltype(d64)>;
+
+// 8 × 8 elements.
+HWY_INLINE HWY_ATTR void transpose_vectors(const uint32_t* from, int64_t from_stride, uint32_t* to,
+                                           int64_t to_stride) {
+  V64 pair[8];  // of columns 4k … 4k + 3, rows 0 … 3 in the lower halves and 4 … 7 in the upper ones
+#pragma GCC unroll 2
+  for (int k = 0; k < 2; ++k) {
+    const uint32_t* at = from + 4 * k * from_stride;
+    const V32 a = LoadU(d32, at), b = LoadU(d32, at + from_stride);
+    const V32 c = LoadU(d32, at + 2 * from_stride), d = LoadU(d32, at + 3 * from_stride);
+    const V64 ab = BitCast(d64, InterleaveLower(d32, a, b)), cd = BitCast(d64, InterleaveLower(d32, c, d));
+    const V64 ab_high = BitCast(d64, InterleaveUpper(d32, a, b));
+    const V64 cd_high = BitCast(d64, InterleaveUpper(d32, c, d));
+    pair[4 * k] = InterleaveLower(d64, ab, cd);
+    pair[4 * k + 1] = InterleaveUpper(d64, ab, cd);
+    pair[4 * k + 2] = InterleaveLower(d64, ab_high, cd_high);
+    pair[4 * k + 3] = InterleaveUpper(d64, ab_high, cd_high);
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; ++r) {
+    StoreU(BitCast(d32, ConcatLowerLower(d64, pair[4 + r], pair[r])), d32, to + r * to_stride);
+    StoreU(BitCast(d32, ConcatUpperUpper(d64, pair[4 + r], pair[r])), d32, to + (4 + r) * to_stride);
+  }
+}
+
+// 4 × 4 elements.
+HWY_INLINE HWY_ATTR void transpose_vectors(const uint64_t* from, int64_t from_stride, uint64_t* to,
+                                           int64_t to_stride) {
+  const V64 a = LoadU(d64, from), b = LoadU(d64, from + from_stride);
+  const V64 c = LoadU(d64, from + 2 * from_stride), d = LoadU(d64, from + 3 * from_stride);
+  const V64 ab = InterleaveLower(d64, a, b), cd = InterleaveLower(d64, c, d);
+  const V64 ab_high = InterleaveUpper(d64, a, b), cd_high = InterleaveUpper(d64, c, d);
+  StoreU(ConcatLowerLower(d64, cd, ab), d64, to);
+  StoreU(ConcatLowerLower(d64, cd_high, ab_high), d64, to + to_stride);
+  StoreU(ConcatUpperUpper(d64, cd, ab), d64, to + 2 * to_stride);
+  StoreU(ConcatUpperUpper(d64, cd_high, ab_high), d64, to + 3 * to_stride);
+}
+
+template <class E>
+HWY_ATTR void transpose_block(const E* from, int64_t from_stride, E* to, int64_t to_stride) {
+  constexpr int64_t kStep = 32 / sizeof(E), kLine = 2 * kStep;
+  // Sixteen lines that are a multiple of 2048 bytes apart share one or two sets of the cache, which do not
+  // hold all of them: each is read once and written once as a whole, by way of a buffer.
+  alignas(64) E buffer[kLine * kLine];
+  const bool crowded = kLine == 16 && static_cast<size_t>(to_stride) * sizeof(E) % 2048 == 0;
+  E* const y = crowded ? buffer : to;
+  const int64_t stride = crowded ? kLine : to_stride;
+  for (int64_t j = 0; j < kLine; j += kStep) {
+    for (int64_t i = 0; i < kLine; i += kStep)
+      transpose_vectors(from + i + j * from_stride, from_stride, y + i * stride + j, stride);
+  }
+  if (!crowded) return;
+  for (int64_t i = 0; i < kLine; ++i) hwy::CopyBytes<64>(buffer + i * kLine, to + i * to_stride);
+}
+
+TransposeBlock<uint32_t> block_32() { return &transpose_block<uint32_t>; }
+TransposeBlock<uint64_t> block_64() { return &transpose_block<uint64_t>; }
+
+#else
+
+TransposeBlock<uint32_t> block_32() { return nullptr; }
+TransposeBlock<uint64_t> block_64() { return nullptr; }
+
+#endif
+
+}  // namespace
+}  // namespace tapegrad::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+
+namespace tapegrad::kernels {
+
+HWY_EXPORT(block_32);
+HWY_EXPORT(block_64);
+
+TransposeBlock<uint32_t> transpose_block_32() { return target(HWY_DISPATCH_TABLE(block_32))(); }
+TransposeBlock<uint64_t> transpose_block_64() { return target(HWY_DISPATCH_TABLE(block_64))(); }
+
+}  // namespace tapegrad::kernels
+
+#endif

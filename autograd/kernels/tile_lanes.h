@@ -1,0 +1,17 @@
+#pragma once
+
+// Transposing blocks on vectors of 32 bytes. Internal, not installed.
+
+#include <cstdint>
+
+namespace tapegrad::kernels {
+
+// to[r·to_stride + c] = from[r + c·from_stride] for a square as wide as a cache line.
+template <class E>
+using TransposeBlock = void (*)(const E* from, int64_t from_stride, E* to, int64_t to_stride);
+
+// For the target in use; null where its vectors are shorter.
+TransposeBlock<uint32_t> transpose_block_32();
+TransposeBlock<uint64_t> transpose_block_64();
+
+}  // namespace tapegrad::kernels
