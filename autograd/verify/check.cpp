@@ -240,7 +240,8 @@ bool Check::search(int q, const Tensors& direction) {
   early_ = 1e-6;
   enough_ = 1e-3;
   last_evaluation_ = report_.report().evaluations() + kMostSearched;
-  bool bends = false, known = true;
+  // Parts that agree say more than a whole that is too noisy to tell.
+  bool bends = report_.report().entries()[begin].verdict == Verdict::noisy, known = true;
   for (size_t v = 0; v < direction.size(); ++v) {
     if (!direction[v].defined() || direction[v].numel() == 0) continue;
     const Part part = search_part(q, direction, v, 0, direction[v].numel());
@@ -284,8 +285,9 @@ Check::Part Check::search_part(int q, const Tensors& direction, size_t v, int64_
   if (right == Part::wrong || left == Part::unknown || right == Part::unknown)
     return right == Part::wrong ? right : Part::unknown;
   if (left == Part::bends || right == Part::bends) return Part::bends;
-  // Where both halves are right and the whole is not, something else is wrong.
-  return passed ? Part::right : Part::wrong;
+  // Where both halves are right and the whole disagrees, something else is wrong.
+  if (passed) return Part::right;
+  return verdict == Verdict::noisy ? Part::bends : Part::wrong;
 }
 
 bool Check::check(Line& line, std::span<const int> which, const double* gradients, const double* typical,
