@@ -2,6 +2,8 @@
 
 // Fills a Report. Internal, not installed.
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -19,13 +21,20 @@ class ReportBuilder {
 
   void inputs_of(const verify::Subject& subject);
   void add(const CheckedEntry& entry) { report_.entries_.push_back(entry); }
-  // Every derivative from number `begin` on that failed is excused as a kink, except entries.
+  // Directions from number `begin` on that failed, and of which every entry passed: those that were too noisy
+  // to tell no longer count, the others are kinks.
   void excuse_directions(size_t begin) {
-    for (size_t i = begin; i < report_.entries_.size(); ++i) {
-      CheckedEntry& e = report_.entries_[i];
-      if (e.passed || e.entry >= 0) continue;
-      e.verdict = Verdict::kink_in;
-      e.passed = true;
+    auto& list = report_.entries_;
+    const auto failed = [](const CheckedEntry& e) { return !e.passed && e.entry < 0; };
+    const auto from = list.begin() + static_cast<std::ptrdiff_t>(begin);
+    list.erase(
+        std::remove_if(from, list.end(),
+                       [&](const CheckedEntry& e) { return failed(e) && e.verdict == Verdict::noisy; }),
+        list.end());
+    for (size_t i = begin; i < list.size(); ++i) {
+      if (!failed(list[i])) continue;
+      list[i].verdict = Verdict::kink_in;
+      list[i].passed = true;
     }
   }
   void fault(Verdict verdict, int input, std::string what) {

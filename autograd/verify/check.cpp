@@ -87,8 +87,12 @@ Check::Check(Subject& subject, const GradcheckOptions& options, ReportBuilder& r
       rng_(options.seed + 1) {
   for (int i : subject.varied()) rms_.push_back(root_mean_square(subject.inputs()[static_cast<size_t>(i)]));
   for (const Tensor& x : subject.inputs()) {
-    if (x.dtype() == float64) largest_input_ = std::max(largest_input_, largest_finite(x));
+    if (x.dtype() != float64) continue;
+    largest_input_ = std::max(largest_input_, largest_finite(x));
+    products_ *= std::max(1.0, largest_finite(x));
   }
+  // Of an op's few operands; the inputs of a network are not multiplied with one another.
+  products_ = subject.inputs().size() <= 4 ? products_ / std::max(1.0, largest_input_) : 1;
   moved_.assign(rms_.size(), false);
 }
 
@@ -236,7 +240,8 @@ bool Check::search(int q, const Tensors& direction) {
   early_ = 1e-6;
   enough_ = 1e-3;
   last_evaluation_ = report_.report().evaluations() + kMostSearched;
-  bool bends = false, known = true;
+  // Parts that agree say more than a whole that is too noisy to tell.
+  bool bends = report_.report().entries()[begin].verdict == Verdict::noisy, known = true;
   for (size_t v = 0; v < direction.size(); ++v) {
     if (!direction[v].defined() || direction[v].numel() == 0) continue;
     const Part part = search_part(q, direction, v, 0, direction[v].numel());
@@ -259,7 +264,8 @@ Check::Part Check::search_part(int q, const Tensors& direction, size_t v, int64_
   SubjectLine line(ground_, which, part);
   const bool passed =
       check(line, which, &a.value, &a.typical, DirectionScales(part).values, subject_.varied()[v], -1);
-  if (passed && report_.report().entries().back().verdict != Verdict::kink_in) return Part::right;
+  const Verdict verdict = report_.report().entries().back().verdict;
+  if (passed && verdict != Verdict::kink_in) return Part::right;
   if (end - begin <= kSearchEntries) {
     std::vector<int64_t> entries_of_part(static_cast<size_t>(end - begin));
     std::iota(entries_of_part.begin(), entries_of_part.end(), begin);
@@ -269,7 +275,7 @@ Check::Part Check::search_part(int q, const Tensors& direction, size_t v, int64_
     const auto right = [](const CheckedEntry& e) { return e.passed; };
     const auto kink = [](const CheckedEntry& e) { return e.verdict == Verdict::kink_in; };
     if (!std::all_of(found.begin(), found.end(), right)) return Part::wrong;
-    if (std::any_of(found.begin(), found.end(), kink)) return Part::bends;
+    if (verdict == Verdict::noisy || std::any_of(found.begin(), found.end(), kink)) return Part::bends;
     return passed ? Part::right : Part::wrong;
   }
   const int64_t middle = begin + (end - begin) / 2;
@@ -279,8 +285,9 @@ Check::Part Check::search_part(int q, const Tensors& direction, size_t v, int64_
   if (right == Part::wrong || left == Part::unknown || right == Part::unknown)
     return right == Part::wrong ? right : Part::unknown;
   if (left == Part::bends || right == Part::bends) return Part::bends;
-  // Where both halves are right and the whole is not, something else is wrong.
-  return passed ? Part::right : Part::wrong;
+  // Where both halves are right and the whole disagrees, something else is wrong.
+  if (passed) return Part::right;
+  return verdict == Verdict::noisy ? Part::bends : Part::wrong;
 }
 
 bool Check::check(Line& line, std::span<const int> which, const double* gradients, const double* typical,
@@ -292,7 +299,8 @@ bool Check::check(Line& line, std::span<const int> which, const double* gradient
     evidence[q] = {gradients[q], {}, typical[q], 0, 0, ground_.mass(c), ground_.weight(c), scale};
   }
   // A direction costs as much as an entry and there are few, but each evaluation may be of a whole network.
-  const Effort effort{options_.tolerance, entry >= 0 ? early_ : 4 * early_, enough_, entry >= 0 ? 0.0 : 0.5};
+  const Effort effort{options_.tolerance, entry >= 0 ? early_ : 4 * early_, enough_, entry >= 0 ? 0.0 : 0.5,
+                      products_};
   Differences(line, scales, largest_input_, effort).settle(evidence);
   Court court(line, scale, options_.tolerance);
   CheckedEntry worst{};

@@ -37,7 +37,8 @@ class Check {
   }
   // True if the direction, which is the last one in the report, passes.
   bool search(int q, const Tensors& direction);
-  // bends: right entry by entry, and some are at kinks; unknown: not looked at to the end
+  // bends: right entry by entry, and some are at kinks or the part is noisy; unknown: not looked at to the
+  // end
   enum class Part : uint8_t { right, bends, wrong, unknown };
   Part search_part(int q, const Tensors& direction, size_t v, int64_t begin, int64_t end);
   void note_vacuous();
@@ -56,6 +57,7 @@ class Check {
   std::vector<Tensors> gradients_;            // by cotangent, one for each varied input
   std::vector<std::vector<double>> largest_;  // by cotangent and varied input: max|g|
   double largest_input_ = 0;                  // max|x| over all floating inputs
+  double products_ = 1;                       // how much larger the product of all inputs is
   std::vector<double> rms_;                   // of each varied input, 1 where it is 0
   std::vector<bool> moved_;                   // some derivative of the varied input is not 0
   Rng rng_;

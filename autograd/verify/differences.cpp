@@ -36,10 +36,19 @@ void Differences::look_for_cancelling(int q, Evidence* evidence) {
   if (compare(before, effort_.tolerance) != Verdict::disagree) return;
   const double larger = std::max(std::fabs(before.gradient), std::fabs(before.difference.value));
   if (!(larger <= effort_.tolerance * before.natural / before.scale)) return;
-  sigma_[q] = std::max(sigma_[q], 0.5 * kUnit * before.natural);
-  evidence[q].difference = {};
-  find(evidence);
-  if (compare(evidence[q], effort_.tolerance) != Verdict::agree_zero) evidence[q] = before;
+  // Terms as large as one input, or as the product of several.
+  for (double more : {1.0, effort_.products}) {
+    sigma_[q] = std::max(sigma_[q], 0.5 * kUnit * before.natural * more);
+    evidence[q].difference = {};
+    find(evidence);
+    Evidence wide = evidence[q];
+    wide.natural *= more;
+    if (compare(wide, effort_.tolerance) == Verdict::agree_zero) {
+      evidence[q] = wide;
+      return;
+    }
+  }
+  evidence[q] = before;
 }
 
 // What one value of each φ may be off by is 2u·mass, or as measured.

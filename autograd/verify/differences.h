@@ -16,6 +16,8 @@ struct Effort {
   double enough;  // and one this sharp spares the slow way
   // A direction's derivative may be small by chance: it counts as at least this part of its typical size.
   double typical = 0;
+  // How much larger the product of all inputs is than the largest of them.
+  double products = 1;
 };
 
 class Differences {

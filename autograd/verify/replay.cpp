@@ -69,7 +69,8 @@ struct Jitter {
 };
 
 // y = x, and backward off by a quarter of half a unit of terms as large as the cotangent that reached the
-// record times its largest operand or result: an op's rule may add such terms, of which little is left.
+// record times the product of its operands, or its result: an op's rule may add such terms, of which little
+// is left.
 struct Cancelling : Jitter {
   struct Options {
     int64_t seed = 0;
@@ -154,8 +155,11 @@ Tensors TapeSubject::run(std::span<const Tensor> inputs, Tape*) {
     const SourceLine& where = record.where;
     std::vector<Arg> args;
     Tensors held;  // what args point to
-    auto note = [&](const Tensor& x) {
-      if (jitter_ && x.dtype() == float64) sizes_[r].value = std::max(sizes_[r].value, largest_finite(x));
+    auto note = [&](const Tensor& x, bool operand) {
+      if (!jitter_ || x.dtype() != float64) return;
+      double& value = sizes_[r].value;
+      if (operand && record.input_count <= 4) value *= std::max(1.0, largest_finite(x));
+      else value = std::max(value, largest_finite(x));
     };
     for (uint32_t i = 0; i < record.input_count; ++i) {
       const uint32_t at = record.inputs[i];
@@ -167,7 +171,7 @@ Tensors TapeSubject::run(std::span<const Tensor> inputs, Tape*) {
       } else {
         if (!values[at].defined()) values[at] = brought(tape_.value(at));
         args.emplace_back(values[at], where.file, where.line);
-        note(values[at]);
+        note(values[at], true);
       }
     }
     for (uint32_t i = 0; jitter_ && i < record.input_count; ++i) {
@@ -181,7 +185,7 @@ Tensors TapeSubject::run(std::span<const Tensor> inputs, Tape*) {
     const OptionsBox options = promote_ ? promoted(record.option_ref()) : OptionsBox(record.option_ref());
     const Tensors outputs = apply_all(*record.op, std::span<const Arg>(args), options.ref());
     for (uint32_t k = 0; k < record.output_count; ++k) {
-      note(outputs[k]);
+      note(outputs[k], false);
       values[record.first_output + k] =
           disturbed(outputs[k], false, jitter_ ? &sizes_[r].cotangent : nullptr);
     }

@@ -21,7 +21,8 @@ class TapeSubject final : public Subject {
   // The value on the tape of each input; kNone for one that took no part.
   static constexpr uint32_t kNone = UINT32_MAX;
   const std::vector<uint32_t>& leaves() const { return leaves_; }
-  // The largest cotangent that reached a record, and its largest operand or result, at least 1.
+  // The largest cotangent that reached a record, and the product of its operands' largest elements, or its
+  // largest result, at least 1.
   struct Sizes {
     double cotangent = 0;
     double value = 1;

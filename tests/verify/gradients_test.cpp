@@ -19,7 +19,7 @@ using testing::PlantedOp;
 
 namespace {
 
-constexpr GradientRunOptions kShort = {.quick = true, .graphs = 0, .network = false};
+const GradientRunOptions kShort = {.quick = true, .graphs = 0, .network = false};
 
 std::string text(const GradientRun& run) {
   const OpRow sum = run.total();
