@@ -2,12 +2,14 @@
 
 #include <autograd/autograd.h>
 #include <autograd/samples.h>
+#include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -80,32 +82,52 @@ struct Result {
   }
 };
 
-// Seconds of one call: the shortest batch, of at least 50 µs each, of those that fit into min_time.
-template <class F>
-double time_of(const OpsOptions& options, F f) {
-  int64_t calls = 1;
-  double best = 1e30, spent = 0;
-  for (int batches = 0; batches < 5 || spent < options.min_time;) {
-    const double start = seconds(options.wall_time);
-    for (int64_t i = 0; i < calls; ++i) f();
-    const double taken = seconds(options.wall_time) - start;
-    spent += taken;
-    if (taken < 50e-6) {
-      calls *= 2;
-    } else {
-      best = std::min(best, taken / static_cast<double>(calls));
-      ++batches;
+// Prints nothing; keeps the seconds of one call in the fastest repetition, which other processes disturb
+// least.
+class Fastest : public benchmark::BenchmarkReporter {
+ public:
+  explicit Fastest(bool wall_time) : wall_time_(wall_time) {}
+  bool ReportContext(const Context&) override { return true; }
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const Run& r : runs) {
+      if (r.run_type != Run::RT_Iteration) continue;
+      const double time = wall_time_ ? r.real_accumulated_time : r.cpu_accumulated_time;
+      seconds_ = std::min(seconds_, time / static_cast<double>(r.iterations));
     }
   }
-  return best;
+  double seconds() const { return seconds_; }
+
+ private:
+  bool wall_time_;
+  double seconds_ = std::numeric_limits<double>::infinity();
+};
+
+void initialize_benchmark(double min_time) {
+  constexpr int kRepetitions = 10;
+  static char program[] = "tapegrad_bench";  // the library keeps the pointer
+  std::string time = fmt::format("--benchmark_min_time={}", min_time / kRepetitions);
+  std::string repetitions = fmt::format("--benchmark_repetitions={}", kRepetitions);
+  char* arguments[] = {program, time.data(), repetitions.data(), nullptr};
+  int count = 3;
+  benchmark::Initialize(&count, arguments);
 }
 
-double forward_time(const Op& op, const Sample& sample, const OpsOptions& options) {
-  return time_of(options, [&] { run(op, sample.inputs, sample.options.ref()); });
+// Seconds of one call of f. Each benchmark is registered and run by itself, so that the tensors of one op at
+// a time are alive.
+template <class F>
+double time_of(const std::string& name, const OpsOptions& options, F f) {
+  auto* registered = benchmark::RegisterBenchmark(name.c_str(), [&f](benchmark::State& state) {
+    for (auto _ : state) benchmark::DoNotOptimize(f());
+  });
+  if (options.wall_time) registered->UseRealTime();
+  Fastest reporter(options.wall_time);
+  benchmark::RunSpecifiedBenchmarks(&reporter, ".");
+  benchmark::ClearRegisteredBenchmarks();
+  return reporter.seconds();
 }
 
 // One record, swept again and again with a random cotangent.
-double backward_time(const Op& op, const Sample& sample, const OpsOptions& options) {
+double backward_time(const std::string& name, const Op& op, const Sample& sample, const OpsOptions& options) {
   Tape tape;
   std::vector<Tensor> inputs;
   for (const Tensor& x : sample.inputs) inputs.push_back(is_floating(x.dtype()) ? tape.watch(x) : x);
@@ -116,19 +138,21 @@ double backward_time(const Op& op, const Sample& sample, const OpsOptions& optio
     results.push_back(y);
     cotangents.push_back(rng.normal(y.shape(), y.dtype()));
   }
-  return time_of(options, [&] { tape.gradient(results, cotangents); });
+  return time_of(name + "/backward", options, [&] { return tape.gradient(results, cotangents); });
 }
 
-Result measure(const Op& op, const Sample& sample, const OpsOptions& options) {
+Result measure(const std::string& name, const Op& op, const Sample& sample, const OpsOptions& options) {
   Result r;
+  r.name = name;
   r.op = &op;
   r.cost = cost_of(op, sample.inputs, sample.options.ref());
   r.kind = kind_of(op, r.cost);
   for (const Tensor& x : sample.inputs) r.elements = std::max(r.elements, x.numel());
   for (const Tensor& y : run(op, sample.inputs, sample.options.ref()))
     r.elements = std::max(r.elements, y.numel());
-  r.forward = forward_time(op, sample, options);
-  if (op.flags.non_differentiable == nullptr) r.backward = backward_time(op, sample, options);
+  r.forward =
+      time_of(name + "/forward", options, [&] { return run(op, sample.inputs, sample.options.ref()); });
+  if (op.flags.non_differentiable == nullptr) r.backward = backward_time(name, op, sample, options);
   return r;
 }
 
@@ -204,6 +228,7 @@ nlohmann::json run_ops(const OpsOptions& options) {
   const std::regex filter(options.filter);
   std::vector<Result> results;
   nlohmann::json list = nlohmann::json::array();
+  initialize_benchmark(options.min_time);
   print_header();
   for (const Op* op : all_ops()) {
     Samples samples(float32, 1, Samples::Purpose::benchmark);
@@ -211,8 +236,7 @@ nlohmann::json run_ops(const OpsOptions& options) {
     for (const Sample& sample : samples.samples()) {
       const std::string name = fmt::format("{}/{}", op->name, shapes(sample));
       if (!std::regex_search(name, filter)) continue;
-      Result r = measure(*op, sample, options);
-      r.name = name;
+      Result r = measure(name, *op, sample, options);
       r.triad = triad_for(r.cost.bytes);
       print_row(r);
       list.push_back(to_json(r));

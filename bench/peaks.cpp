@@ -88,7 +88,11 @@ std::unique_ptr<T[], AlignedDelete> ones(size_t count) {
   return a;
 }
 
-double processor_time() { return seconds(false); }
+double processor_time() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
 
 // The shortest of several runs of f, which stop after `limit` seconds but are three at least.
 template <class F>
@@ -138,12 +142,6 @@ double triad_rate(size_t bytes, bool streaming, float* memory) {
 }
 
 }  // namespace
-
-double seconds(bool wall) {
-  timespec t{};
-  clock_gettime(wall ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
 
 double triad_rate(size_t bytes) {
   const auto memory = ones<float>(bytes / sizeof(float) + 512);

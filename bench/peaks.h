@@ -25,7 +25,4 @@ Peaks measure_peaks();
 // GB/s of that triad over three arrays that take `bytes` together, after measure_peaks.
 double triad_rate(size_t bytes);
 
-// Seconds since some moment: of the clock on the wall, or of this thread's processor time.
-double seconds(bool wall);
-
 }  // namespace tapegrad::bench
