@@ -176,8 +176,9 @@ TEST_CASE("autograd/program: what was frozen and changes is found at the second 
   const Tensor x = tensor({3.0, 4.0});
   auto second_run = [&](auto f) {
     Program program = capture(f, x);
-    program(x);
-    return message_of<GraphError>([&] { program(x); });
+    // A build for debugging compares on the first run already.
+    const std::string first = message_of<GraphError>([&] { program(x); });
+    return first != message_of([] {}) ? first : message_of<GraphError>([&] { program(x); });
   };
   int calls = 0;
   const std::string other_op =
