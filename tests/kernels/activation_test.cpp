@@ -4,41 +4,12 @@
 
 #include <type_traits>
 
-#include "tests/kernels/lane_support.h"
+#include "tests/kernels/lane_values.h"
 
 using namespace tapegrad::kernels;
 using namespace tapegrad::kernels::testing;
 
 namespace {
-
-template <class T>
-constexpr T kInf = std::numeric_limits<T>::infinity();
-template <class T>
-constexpr T kNaN = std::numeric_limits<T>::quiet_NaN();
-
-template <class T>
-struct Case {
-  Lane lane;
-  std::vector<T> operands;
-  T want;
-};
-
-// Each case in every lane of a vector, on every target; bits must match, the sign of 0 included.
-template <class T>
-void check(const std::vector<Case<T>>& cases) {
-  for (const LaneTable* table : lane_tables()) {
-    for (size_t i = 0; i < cases.size(); ++i) {
-      std::vector<std::vector<T>> operands;
-      for (const T x : cases[i].operands) operands.emplace_back(1, x);
-      const T got = run<T>(*table, cases[i].lane, operands)[0];
-      CAPTURE(table->target);
-      CAPTURE(i);
-      CAPTURE(got);
-      CAPTURE(cases[i].want);
-      CHECK(same_bits(got, cases[i].want));
-    }
-  }
-}
 
 // Numbers of every magnitude, the range where the functions bend, that where results are denormal, and around
 // 0.

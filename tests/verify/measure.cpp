@@ -7,16 +7,15 @@
 
 #include "autograd/kernels/dispatch.h"
 #include "autograd/ops.h"
-#include "tests/verify/visit_nothing.h"
 
 namespace tapegrad::verify {
 namespace {
 
 constexpr int64_t kChunk = 16384;  // inputs of one call: what the library does on the calling thread
 
-class Rounding final : public VisitNothing {
+class Rounding final : public PassingVisitor {
  public:
-  using VisitNothing::field;
+  using PassingVisitor::field;
   void field(std::string_view, double& value) override { value = static_cast<float>(value); }
   void field(std::string_view, std::optional<double>& value) override {
     if (value) value = static_cast<float>(*value);

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "tests/verify/visit_nothing.h"
-
 namespace tapegrad::verify {
 namespace {
 
@@ -192,12 +190,12 @@ const Reference* find_reference(std::string_view name) {
 
 namespace {
 
-class Reader final : public VisitNothing {
+class Reader final : public PassingVisitor {
  public:
   Reader(std::map<std::string, double, std::less<>>& numbers,
          std::map<std::string, std::string, std::less<>>& texts)
       : numbers_(numbers), texts_(texts) {}
-  using VisitNothing::field;
+  using PassingVisitor::field;
   void field(std::string_view name, double& value) override { numbers_[std::string(name)] = value; }
   void field(std::string_view name, std::optional<double>& value) override {
     if (value) numbers_[std::string(name)] = *value;
