@@ -9,6 +9,7 @@
 namespace tapegrad::ops {
 
 std::span<const Op* const> pointwise();
+std::span<const Op* const> choice();
 std::span<const Op* const> pointwise_backward();
 std::span<const Op* const> activation();
 std::span<const Op* const> rounding();

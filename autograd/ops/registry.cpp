@@ -9,6 +9,7 @@ std::span<const Op* const> all_ops() {
   static const std::vector<const Op*>* const ops = [] {
     auto* list = new std::vector<const Op*>;
     for (auto group : {ops::pointwise(),
+                       ops::choice(),
                        ops::pointwise_backward(),
                        ops::activation(),
                        ops::rounding(),

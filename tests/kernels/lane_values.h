@@ -64,6 +64,8 @@ std::vector<T> inputs(double low, double high) {
   for (int i = 0; i < 40000; ++i) x.push_back(static_cast<T>(1.5 * unit(bits)));
   for (int i = 0; i < 20000; ++i)
     x.push_back(static_cast<T>(std::ldexp(unit(bits), -static_cast<int>(bits() % 60))));
+  for (int i = 0; i < 10000; ++i)
+    x.push_back(static_cast<T>(1 + std::ldexp(unit(bits), -static_cast<int>(bits() % 52))));
   return x;
 }
 
