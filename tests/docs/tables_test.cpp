@@ -26,6 +26,12 @@ TEST_CASE("docs/tables: autograd/README.md is as ./run docs writes it") {
        << made.substr(line, made.find('\n', line) - line));
 }
 
+TEST_CASE("docs/tables: the first program of README.md is the example it names") {
+  const std::string example = read_file("examples/first_gradient.cpp");
+  const std::string program = example.substr(example.find("#include"));
+  CHECK(read_file("README.md").find("```cpp\n" + program + "```\n") != std::string::npos);
+}
+
 TEST_CASE("docs/tables: every function of ops.h that is an op has a row") {
   const std::string table = op_table(public_headers());
   for (const char* name :
