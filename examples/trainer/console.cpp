@@ -12,7 +12,7 @@
 namespace trainer {
 namespace {
 
-bool complete = true;
+bool complete = true, silent = false;
 
 // Returns 0 or an errno.
 int write_all(int descriptor, std::string_view text) {
@@ -36,6 +36,9 @@ void prepare_console() {
   }
   std::signal(SIGPIPE, SIG_IGN);
 }
+
+void be_quiet() { silent = true; }
+bool quiet() { return silent; }
 
 bool is_terminal() {
   const char* kind = std::getenv("TERM");

@@ -15,16 +15,21 @@ bool is_terminal();
 // Columns of that terminal; 80 when it does not say.
 int terminal_width();
 
-// Write text at once. A closed or failing output is remembered but stops nothing.
+// From now on `say` prints nothing.
+void be_quiet();
+
+// Writes text at once. A closed or failing output is remembered but stops nothing.
 void write_output(std::string_view text);
 // One line "train: TEXT" to the error output, with blanks for control characters.
 void write_error(std::string_view text);
 // False after a write to the standard output failed for another reason than that its reader went away.
 bool output_complete();
 
+// For people: to the standard output, unless quiet.
+bool quiet();
 template <class... Args>
 void say(fmt::format_string<Args...> format, Args&&... args) {
-  write_output(fmt::format(format, std::forward<Args>(args)...));
+  if (!quiet()) write_output(fmt::format(format, std::forward<Args>(args)...));
 }
 template <class... Args>
 void print_error(fmt::format_string<Args...> format, Args&&... args) {

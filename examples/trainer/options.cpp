@@ -1,16 +1,9 @@
 #include "examples/trainer/options.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <CLI/CLI.hpp>
-#include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <functional>
-#include <string_view>
-
+#include "examples/trainer/checked.h"
 #include "examples/trainer/console.h"
+#include "examples/trainer/data.h"
+#include "examples/trainer/optimizers.h"
 
 namespace trainer {
 namespace {
@@ -18,72 +11,6 @@ namespace {
 using namespace tapegrad;
 
 constexpr int64_t kMostUnits = 65536;
-
-template <class T>
-std::optional<T> number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return {};
-  return value;
-}
-
-// One option: the text given is checked and stored by `store`, which returns what was expected when it does
-// not fit.
-using Store = std::function<std::optional<std::string>(const std::string& text)>;
-
-void add(CLI::App& app, const std::string& name, const std::string& type, const std::string& standard,
-         const char* help, const Store& store) {
-  app.add_option_function<std::string>(
-         name,
-         [name, store](const std::string& text) {
-           const std::optional<std::string> expected = store(text);
-           if (expected)
-             throw CLI::ValidationError(name, fmt::format("expected {}, got '{}'", *expected, text));
-         },
-         help)
-      ->type_name(type)
-      ->default_str(standard);
-}
-
-template <class T>
-void add_whole(CLI::App& app, const std::string& name, T& value, T low, T high, const char* help,
-               const std::string& standard = {}) {
-  add(app, name, "N", standard.empty() ? fmt::to_string(value) : standard, help,
-      [&value, low, high](const std::string& text) -> std::optional<std::string> {
-        const std::optional<T> given = number<T>(text);
-        if (!given || *given < low || *given > high)
-          return fmt::format("a whole number from {} to {}", low, high);
-        value = *given;
-        return {};
-      });
-}
-
-// A number x with low ≤ x < high, or low < x < high when `open`.
-void add_real(CLI::App& app, const std::string& name, double& value, double low, bool open, double high,
-              const char* help) {
-  add(app, name, "X", fmt::to_string(value), help,
-      [&value, low, open, high](const std::string& text) -> std::optional<std::string> {
-        const std::optional<double> given = number<double>(text);
-        if (!given || !(open ? *given > low : *given >= low) || !(*given < high)) {
-          return fmt::format("a number {} {} and below {}", open ? "above" : "of at least", low, high);
-        }
-        value = *given;
-        return {};
-      });
-}
-
-template <class T>
-void add_choice(CLI::App& app, const std::string& name, T& value, const T* (*find)(std::string_view),
-                const std::vector<std::string_view>& choices, const char* help) {
-  add(app, name, "NAME", std::string(value.name), help,
-      [&value, find, choices](const std::string& text) -> std::optional<std::string> {
-        const bool listed = std::find(choices.begin(), choices.end(), text) != choices.end();
-        const T* found = listed ? find(text) : nullptr;
-        if (found == nullptr) return fmt::format("one of {}", fmt::join(choices, ", "));
-        value = *found;
-        return {};
-      });
-}
 
 std::optional<std::string> store_layers(const std::string& text, std::vector<int64_t>& layers) {
   std::vector<int64_t> sizes;
@@ -100,10 +27,89 @@ std::optional<std::string> store_layers(const std::string& text, std::vector<int
   return {};
 }
 
-std::optional<std::string> store_path(const std::string& text, std::string& path) {
-  if (text.empty()) return "a folder";
-  path = text;
-  return {};
+template <class List>
+std::vector<std::string> names_of(const List& list) {
+  std::vector<std::string> names;
+  for (const auto& entry : list) names.emplace_back(entry.name);
+  return names;
+}
+
+void data_options(CLI::App& app, Options& o) {
+  add_name(app, "--dataset", o.dataset, dataset_names(), "what to learn",
+           [&](const std::string& name) { o.dataset = name; });
+  add_path(app, "--data", "PATH", o.data,
+           "instead: a folder with four IDX files, plain or .gz, or a CSV file whose last column is the class",
+           "where Debian puts fashion_mnist");
+  add_real(app, "--validation", o.validation, 0, false, 1,
+           "part of the training samples that is only used to see how well the net does", "0, with --patience 0.1");
+  add_whole<int64_t>(app, "--limit", o.limit, 1, INT64_MAX, "use only the first N samples of each half",
+                     "all");
+}
+
+void net_options(CLI::App& app, Options& o) {
+  add(app, "--layers", "N,N,...", fmt::format("{}", fmt::join(o.layers, ",")),
+      "sizes of the hidden layers, or none",
+      [&](const std::string& text) { return store_layers(text, o.layers); })
+      ->expected(1, INT16_MAX)
+      ->join(',');
+  add_name(app, "--activation", std::string(o.activation.name), names_of(nn::activations()), "of the hidden layers",
+           [&](const std::string& name) { o.activation = *nn::find_activation(name); });
+  add_name(app, "--init", std::string(o.init.name), names_of(nn::initializers()), "start of the weights",
+           [&](const std::string& name) { o.init = *nn::find_initializer(name); });
+  add_name(app, "--dtype", "float32", {"float32", "float64"}, "of all numbers",
+           [&](const std::string& name) { o.dtype = name == "float32" ? float32 : float64; });
+  add_path(app, "--load", "FILE", o.load, "start from weights that --save wrote", "none");
+}
+
+void training_options(CLI::App& app, Options& o) {
+  add_name(app, "--optimizer", o.optimizer, optimizer_names(), "how the weights follow the gradients",
+           [&](const std::string& name) { o.optimizer = name; });
+  add_real(app, "--lr", o.lr, 0, true, 1e6, "learning rate, the largest of the schedule", "the optimizer's own");
+  add_real(app, "--momentum", o.momentum, 0, false, 1, "part of the last step that sgd and rmsprop keep");
+  add_real(app, "--weight-decay", o.weight_decay, 0, false, 1e6, "pulls the weights towards 0");
+  add_name(app, "--schedule", o.schedule, schedule_names(), "of the learning rate",
+           [&](const std::string& name) { o.schedule = name; });
+  add_real(app, "--warmup", o.warmup, 0, false, 1e6, "epochs in which the learning rate rises from 0");
+  add_real(app, "--label-smoothing", o.label_smoothing, 0, false, 1, "part of a label given to all classes alike");
+  add_real(app, "--clip", o.clip, 0, true, 1e30, "largest norm of all gradients together", "none");
+  add_whole<int64_t>(app, "--batch", o.batch, 1, 1'000'000, "samples per step");
+  add_whole<int64_t>(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training set");
+  add_whole<int64_t>(app, "--patience", o.patience, 1, 1'000'000,
+                     "stop after N epochs without a lower validation loss, and keep the best weights", "never");
+  add_whole<uint64_t>(app, "--seed", o.seed, 0, UINT64_MAX,
+                      "of the first weights and the order of the samples");
+}
+
+void running_options(CLI::App& app, Options& o) {
+  add_whole<int64_t>(app, "--threads", o.threads, 1, 1024, "threads; the result is the same for every number",
+                     fmt::to_string(num_threads()));
+  app.add_flag("--program,!--no-program", o.program,
+               "record the step once and replay it (default), with the same bits; or record every step");
+  app.add_flag("--fuse-updates", o.fuse_updates,
+               "let the update of the weights ride on the last product, rounded otherwise");
+  app.add_flag("--verify,!--no-verify", o.verify,
+               "check the gradients of this net against differences before training (default)");
+}
+
+void output_options(CLI::App& app, Options& o) {
+  add_path(app, "--out", "DIR", o.out, "folder for the history and the pictures, made if missing");
+  add_path(app, "--save", "FILE", o.save, "write the weights there after the training", "nowhere");
+  app.add_flag("--pictures,!--no-pictures", o.pictures, "draw the pictures in --out (default)");
+  app.add_flag("--profile", o.profile, "measure one step op by op: a table, and a trace in --out");
+  app.add_flag("--quiet", o.quiet, "print nothing but the last line and errors");
+  app.add_flag("--json", o.json, "print nothing but one JSON object at the end, and errors");
+}
+
+// Text of an error of CLI11, with the nearest name for an option that does not exist.
+std::string explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr) return error.what();
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    const std::string name(word.substr(0, word.find('=')));
+    if (name.starts_with("--") && app.get_option_no_throw(name) == nullptr)
+      return fmt::format("unknown option {}, did you mean {}?", name, suggestion(app, name));
+  }
+  return error.what();
 }
 
 }  // namespace
@@ -111,39 +117,16 @@ std::optional<std::string> store_path(const std::string& text, std::string& path
 std::optional<Options> parse_options(int argc, char** argv, int& status) {
   Options o;
   CLI::App app(
-      "Trains a fully connected net on Fashion-MNIST (or MNIST) and reports its accuracy on the test set.",
+      "Trains a fully connected net to tell classes apart and reports its accuracy on samples it has not seen.",
       "train");
-  add(app, "--data", "DIR", o.data, "folder with the four IDX files, plain or .gz",
-      [&](const std::string& text) { return store_path(text, o.data); });
-  add(app, "--layers", "N,N,...", fmt::format("{}", fmt::join(o.layers, ",")),
-      "sizes of the hidden layers, or none",
-      [&](const std::string& text) { return store_layers(text, o.layers); });
-  add_choice(app, "--activation", o.activation, nn::find_activation,
-             {nn::relu.name, nn::tanh.name, nn::sigmoid.name, nn::identity.name},
-             "of the hidden layers: relu, tanh, sigmoid or identity");
-  add_real(app, "--lr", o.lr, 0, true, 1e6, "learning rate at the start");
-  add(app, "--decay", "NAME", "linear", "of the learning rate: linear (to 0 at the end) or none",
-      [&](const std::string& text) -> std::optional<std::string> {
-        if (text != "linear" && text != "none") return "linear or none";
-        o.decay = text == "linear" ? Decay::linear : Decay::none;
-        return {};
-      });
-  add_real(app, "--momentum", o.momentum, 0, false, 1, "part of the last step that is kept");
-  add_whole<int64_t>(app, "--batch", o.batch, 1, 1'000'000, "samples per step");
-  add_whole<int64_t>(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training set");
-  add_whole<uint64_t>(app, "--seed", o.seed, 0, UINT64_MAX,
-                      "of the first weights and the order of the samples");
-  add_whole<int64_t>(app, "--threads", o.threads, 1, 1024, "threads; the result is the same for every number",
-                     fmt::to_string(num_threads()));
-  add_choice(app, "--init", o.init, nn::find_initializer,
-             {nn::gaussian.name, nn::xavier_uniform.name, nn::xavier_normal.name, nn::kaiming_uniform.name,
-              nn::kaiming_normal.name},
-             "of the weights: gaussian, xavier_uniform, xavier_normal, kaiming_uniform or kaiming_normal");
-  add_whole<int64_t>(app, "--limit", o.limit, 1, INT64_MAX, "use only the first N samples of each half",
-                     "all");
-  add(app, "--out", "DIR", o.out, "folder for history.csv, made if missing",
-      [&](const std::string& text) { return store_path(text, o.out); });
-
+  data_options(app, o);
+  net_options(app, o);
+  training_options(app, o);
+  running_options(app, o);
+  output_options(app, o);
+  app.set_config("--config", "", "TOML file of options by the same names, which the command line overrides")
+      ->type_name("FILE");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   try {
     app.parse(argc, argv);
     return o;
@@ -151,7 +134,7 @@ std::optional<Options> parse_options(int argc, char** argv, int& status) {
     say("{}", app.help());
     status = 0;
   } catch (const CLI::ParseError& error) {
-    print_error("{} (--help lists the options)", error.what());
+    print_error("{} (--help lists the options)", explain(app, error, argc, argv));
     status = 2;
   }
   return {};

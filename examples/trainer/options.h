@@ -9,24 +9,48 @@
 
 namespace trainer {
 
-// How the learning rate goes on: down to 0 in equal steps over the whole training, or not at all.
-enum class Decay : uint8_t { linear, none };
-
-// What the command line of the trainer asks for.
+// What the command line of the trainer asks for. Each is described where it is read, in options.cpp.
 struct Options {
-  std::string data = "/usr/share/datasets/fashion-mnist";
-  std::string out = "runs/fashion_mnist";
+  // data
+  std::string dataset = "fashion_mnist";
+  std::string data;  // empty: where the data set's package puts it
+  double validation = 0;
+  int64_t limit = 0;  // 0: every sample
+
+  // net
   std::vector<int64_t> layers = {256, 128};  // sizes of the hidden layers
   tapegrad::nn::Activation activation = tapegrad::nn::relu;
   tapegrad::nn::Initializer init = tapegrad::nn::kaiming_uniform;
-  double lr = 0.05;
-  Decay decay = Decay::linear;
+  tapegrad::DType dtype = tapegrad::float32;
+  std::string load;
+
+  // training
+  std::string optimizer = "sgd";
+  double lr = 0;  // 0: the optimiser's own
   double momentum = 0.9;
+  double weight_decay = 0;
+  std::string schedule = "linear";
+  double warmup = 0;
+  double label_smoothing = 0;
+  double clip = 0;  // 0: none
   int64_t batch = 128;
   int64_t epochs = 12;
+  int64_t patience = 0;  // 0: never stop early
   uint64_t seed = 1;
+
+  // running
   int64_t threads = 0;  // 0: what the library starts with
-  int64_t limit = 0;    // 0: every sample
+  bool program = true;
+  bool fuse_updates = false;
+  bool verify = true;
+
+  // what comes out
+  std::string out = "runs/train";
+  std::string save;
+  bool pictures = true;
+  bool profile = false;
+  bool quiet = false;
+  bool json = false;
 };
 
 // Reads the command line. Prints the help, or one line to the error output that says which option is wrong

@@ -21,7 +21,7 @@ std::string duration(double seconds) {
 }  // namespace
 
 Progress::Progress(int64_t epochs, int64_t steps_per_epoch)
-    : epochs_(epochs), steps_(steps_per_epoch), terminal_(is_terminal()) {}
+    : epochs_(epochs), steps_(steps_per_epoch), terminal_(is_terminal() && !quiet()) {}
 
 void Progress::step(int64_t epoch, int64_t step, double loss, double samples_per_second) {
   if (!terminal_) return;
