@@ -7,6 +7,7 @@
 #include "nn/data/data.h"
 #include "nn/feedforward.h"
 #include "nn/init.h"
+#include "nn/initial.h"
 #include "nn/layer.h"
 #include "nn/linear.h"
 #include "nn/module.h"
