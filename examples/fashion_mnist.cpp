@@ -31,7 +31,7 @@ nn::Dataset load(const Options& options, bool train) {
   const int64_t samples = options.limit > 0 ? std::min(options.limit, data.size()) : data.size();
   if (samples == 0) throw FormatError(fmt::format("{}: expected at least one sample", options.data), 4);
   if (samples == data.size()) return data;
-  return {slice(data.images, 0, 0, samples), slice(data.labels, 0, 0, samples)};
+  return {slice(data.inputs, 0, 0, samples), slice(data.targets, 0, 0, samples)};
 }
 
 // The learning rate at each of the steps t = 1, 2, ….
@@ -66,10 +66,10 @@ int run(const Options& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Clock loading;
   const nn::Dataset train = load(options, true), test = load(options, false);
-  const int64_t pixels = train.images.size(1);
-  if (test.images.size(1) != pixels) {
+  const int64_t pixels = train.inputs.size(1);
+  if (test.inputs.size(1) != pixels) {
     throw FormatError(fmt::format("{}: {} pixels in training images but {} in test images", options.data,
-                                  pixels, test.images.size(1)),
+                                  pixels, test.inputs.size(1)),
                       8);
   }
   say("data: {} training and {} test samples of {} pixels from {} ({:.1f} s)\n", train.size(), test.size(),
@@ -88,8 +88,8 @@ int run(const Options& options) {
       options.init.name, count_parameters(net), num_threads());
 
   const int64_t few = std::min(kCheckedSamples, train.size());
-  const GradientCheck check = check_gradients(net, sizes, activations, slice(train.images, 0, 0, few),
-                                              slice(train.labels, 0, 0, few));
+  const GradientCheck check = check_gradients(net, sizes, activations, slice(train.inputs, 0, 0, few),
+                                              slice(train.targets, 0, 0, few));
   say("{}\n", check.text);
   if (!check.ok) return 1;
 
