@@ -65,9 +65,9 @@ class Invocation {
     delete defaults_;
   }
 
-  void run(detail::Cell* into = nullptr) {
+  void run(std::span<const CellRef> into = {}) {
     resolve();
-    call_.into_ = t_state.trace == nullptr ? into : nullptr;
+    if (t_state.trace == nullptr) call_.into_ = into;
     call_.op_->shape(call_);
     if (t_state.trace != nullptr) [[unlikely]]
       return run_traced();
@@ -106,6 +106,7 @@ class Invocation {
     return Tensor::adopt(body);
   }
   int outputs() const { return call_.outputs_; }
+  const Body& output(int k) const { return *call_.out_[k]; }
 
  private:
   void default_options(const Op& op);
@@ -268,27 +269,33 @@ void update(const CellRef& cell, const Op& op, std::initializer_list<Arg> inputs
     ++cell.handle()->version;
     return;
   }
+  update({&cell, 1}, op, std::span<const Arg>(inputs.begin(), inputs.size()), options);
+}
+
+void update(std::span<const CellRef> cells, const Op& op, std::span<const Arg> inputs, OptionsRef options) {
   TapeImpl* tape = t_state.tape;
   t_state.tape = nullptr;
   struct Restore {
     TapeImpl* tape;
     ~Restore() { t_state.tape = tape; }
   } restore{tape};
-  Invocation invocation(op, std::span<const Arg>(inputs.begin(), inputs.size()), options);
-  invocation.run(cell.handle());
-  detail::Cell& target = *cell.handle();
-  Tensor result = invocation.take(0);
-  detail::Trace* const trace = t_state.trace;
-  if (trace != nullptr) trace->before_write(cell.handle());
-  if (result.handle() != target.value.handle()) {
-    if (result.dtype() != target.value.dtype() || !(result.shape() == target.value.shape())) {
-      raise<ShapeError>("[{}] the update {} does not fit the cell \"{}\": {}", op.name,
-                        describe(*result.handle()), cell.name(), describe(*target.value.handle()));
-    }
-    target.value = std::move(result);
+  Invocation invocation(op, inputs, options);
+  invocation.run(cells);
+  for (size_t k = 0; k < cells.size(); ++k) {
+    const Body &result = invocation.output(static_cast<int>(k)), &held = *cells[k].handle()->value.handle();
+    if (&result == &held || (result.dtype == held.dtype && detail::same_dims(result, held))) continue;
+    raise<ShapeError>("[{}] the update {} does not fit the cell \"{}\": {}", op.name, describe(result),
+                      cells[k].name(), describe(held));
   }
-  ++target.version;
-  if (trace != nullptr) trace->wrote(cell.handle());
+  detail::Trace* const trace = t_state.trace;
+  for (size_t k = 0; k < cells.size(); ++k) {
+    detail::Cell& target = *cells[k].handle();
+    if (trace != nullptr) trace->before_write(&target);
+    Tensor result = invocation.take(static_cast<int>(k));
+    if (result.handle() != target.value.handle()) target.value = std::move(result);
+    ++target.version;
+    if (trace != nullptr) trace->wrote(&target);
+  }
 }
 
 void Call::push(Body* body) {
@@ -303,8 +310,9 @@ void Call::push(Body* body) {
 }
 
 void Call::output(DType dtype, std::span<const int64_t> dims, int64_t numel) {
-  if (into_ != nullptr && outputs_ == 0 && op_->pointwise[static_cast<int>(dtype)] != nullptr) {
-    Body* held = into_->value.handle();
+  if (static_cast<size_t>(outputs_) < into_.size() &&
+      (op_->flags.in_place || op_->pointwise[static_cast<int>(dtype)] != nullptr)) {
+    Body* held = into_[static_cast<size_t>(outputs_)].handle()->value.handle();
     // In place if nobody else sees the memory; an operand of this shape in this memory is read densely.
     if (__atomic_load_n(&held->references, __ATOMIC_ACQUIRE) == 1 && held->owner == nullptr &&
         held->dtype == dtype &&

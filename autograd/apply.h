@@ -39,6 +39,10 @@ inline std::vector<Tensor> apply_all(const Op& op, std::initializer_list<Arg> in
 // cell holds its memory. How optimisers step.
 TAPEGRAD_API void update(const CellRef& cell, const Op& op, std::initializer_list<Arg> inputs,
                          OptionsRef options = {});
+// The same with several outputs, the first into the first cell and so on; in place also for an op with the
+// flag in_place. Nothing is written unless all of them fit.
+TAPEGRAD_API void update(std::span<const CellRef> cells, const Op& op, std::span<const Arg> inputs,
+                         OptionsRef options = {});
 
 // What one call would cost; runs the shape rule and not the kernel. Throws as the call would.
 TAPEGRAD_API Cost cost_of(const Op& op, std::span<const Tensor> inputs, OptionsRef options = {});
@@ -131,7 +135,7 @@ class TAPEGRAD_API Call {
   int out_capacity_;
   detail::Body** out_;
   detail::Body* inline_out_[4];
-  detail::Cell* into_ = nullptr;
+  std::span<const CellRef> into_;  // cells whose memory the outputs may take
 };
 
 }  // namespace tapegrad

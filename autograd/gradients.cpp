@@ -70,7 +70,7 @@ Gradients& Gradients::operator*=(double factor) {
 std::vector<CellRef> unused(const ParameterList& parameters, const Gradients& gradients) {
   std::vector<CellRef> missing;
   for (const CellRef& parameter : parameters) {
-    if (gradients.find(parameter) == nullptr) missing.push_back(parameter);
+    if (parameter.requires_grad() && gradients.find(parameter) == nullptr) missing.push_back(parameter);
   }
   return missing;
 }

@@ -55,7 +55,7 @@ class TAPEGRAD_API Gradients {
   Entries entries_;
 };
 
-// The parameters of the list that took no part, by name; empty when all did.
+// The parameters of the list that took no part, but for frozen ones; empty when all did.
 TAPEGRAD_API std::vector<CellRef> unused(const ParameterList& parameters, const Gradients& gradients);
 
 }  // namespace tapegrad

@@ -23,6 +23,9 @@ struct Flags {
   bool zero_gradient = false;                // the gradient is 0 wherever it exists
   bool random = false;                       // draws from a counter-based generator keyed by an input
   bool writes_state = false;                 // changes a cell
+  // Every output has the shape and dtype of some operand and depends on that operand's elements at its own
+  // place alone, so it may be written over it; and once the shapes are checked nothing throws. For `update`.
+  bool in_place = false;
   const char* non_differentiable = nullptr;  // why there is no gradient, for ops that have none
 };
 

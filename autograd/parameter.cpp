@@ -16,27 +16,29 @@ namespace {
 
 std::atomic<uint64_t> g_next_cell{1};
 
-CellRef new_cell(const Tensor& value, bool trainable, std::string_view name) {
+CellRef new_cell(const Tensor& value, bool parameter, std::string_view name) {
   if (!value.defined())
-    raise<ArgumentError>("[{}] an undefined tensor given", trainable ? "Parameter" : "Buffer");
-  if (trainable && !is_floating(value.dtype())) {
+    raise<ArgumentError>("[{}] an undefined tensor given", parameter ? "Parameter" : "Buffer");
+  if (parameter && !is_floating(value.dtype())) {
     raise<DTypeError>("[Parameter] expected float32 or float64, given {}; use cast",
                       describe(*value.handle()));
   }
   auto* cell = new detail::Cell;
-  cell->trainable = trainable;
+  cell->parameter = cell->trainable = parameter;
   cell->id = g_next_cell.fetch_add(1, std::memory_order_relaxed);
   cell->value = value.detach();
   CellRef ref = CellRef::adopt(cell);
   ref.set_name(!name.empty() ? std::string(name)
-                             : fmt::format("{} {}", trainable ? "parameter" : "buffer", cell->id));
+                             : fmt::format("{} {}", parameter ? "parameter" : "buffer", cell->id));
   cell->named = !name.empty();
   return ref;
 }
 
 CellRef clone(const CellRef& cell) {
   if (!cell.defined()) return {};
-  return new_cell(cell.value(), cell.handle()->trainable, cell.handle()->named ? cell.name() : "");
+  CellRef copy = new_cell(cell.value(), cell.handle()->parameter, cell.handle()->named ? cell.name() : "");
+  copy.handle()->trainable = cell.handle()->trainable;
+  return copy;
 }
 
 }  // namespace
@@ -93,6 +95,15 @@ void CellRef::set_name(std::string_view name) const {
   cell_->named = true;
 }
 
+bool CellRef::requires_grad() const { return cell_ != nullptr && cell_->trainable; }
+
+void CellRef::requires_grad_(bool on) const {
+  if (cell_ == nullptr) raise<ArgumentError>("[requires_grad_] an undefined parameter given");
+  if (!cell_->parameter)
+    raise<ArgumentError>("[requires_grad_] \"{}\" is a buffer, which no gradient reaches", cell_->name);
+  cell_->trainable = on;
+}
+
 Parameter::Parameter(const Tensor& value, std::string_view name) : cell_(new_cell(value, true, name)) {}
 Parameter::Parameter(const Parameter& other) : cell_(clone(other.cell_)) {}
 
@@ -114,10 +125,24 @@ Parameter& Parameter::operator=(const Tensor& value) {
   return *this;
 }
 
+Parameter& Parameter::tie(const Parameter& other) {
+  if (!other.defined()) raise<ArgumentError>("[tie] an undefined parameter given");
+  const Tensor theirs = other.value();
+  if (defined() && !cell_.fits(theirs)) {
+    const std::string text =
+        fmt::format("[tie] \"{}\" is {}, but \"{}\" is {}", name(), describe(*value().handle()), other.name(),
+                    describe(*theirs.handle()));
+    if (dtype() != other.dtype()) throw DTypeError(text);
+    throw ShapeError(text);
+  }
+  cell_ = other.cell_;
+  return *this;
+}
+
 Parameter::operator Tensor() const {
   detail::TapeImpl* tape = detail::t_state.tape;
   Tensor value = cell_.value();
-  if (tape == nullptr) return value;
+  if (tape == nullptr || !cell_.requires_grad()) return value;
   detail::Body* leaf = detail::new_alias(value.handle(), {value.handle()->dims(), value.handle()->rank});
   detail::put_on_tape(*leaf, tape->serial, tape->leaf(cell_.handle()), true);
   return Tensor::adopt(leaf);

@@ -38,6 +38,11 @@ class TAPEGRAD_API CellRef {
   std::string_view name() const;
   bool named() const;
   void set_name(std::string_view name) const;
+  // False for a buffer and for a frozen parameter: ops record it as a constant.
+  bool requires_grad() const;
+  // Freezes a parameter, or lets it learn again. A tape that saw it before keeps what it recorded. Throws
+  // ArgumentError for a buffer.
+  void requires_grad_(bool on = true) const;
 
   detail::Cell* handle() const { return cell_; }
   static CellRef adopt(detail::Cell* cell) {
@@ -77,6 +82,17 @@ class TAPEGRAD_API Parameter {
   bool defined() const { return cell_.defined(); }
   std::string_view name() const { return cell_.name(); }
   const CellRef& ref() const { return cell_; }
+
+  // See CellRef. A frozen parameter gets no gradient, so no optimiser steps it; a copy of it is frozen too.
+  bool requires_grad() const { return cell_.requires_grad(); }
+  Parameter& requires_grad_(bool on = true) {
+    cell_.requires_grad_(on);
+    return *this;
+  }
+  // Makes this the same parameter as `other`, whose cell both then hold; its own is let go. Counted, learned
+  // and saved once. A copy of either has a cell of its own again. Throws ShapeError or DTypeError when they
+  // differ in shape or dtype.
+  Parameter& tie(const Parameter& other);
 
  private:
   CellRef cell_;

@@ -192,8 +192,9 @@ bool is_live(uint64_t serial);
 
 struct Cell {
   uint32_t references = 1;
-  bool trainable = false;
-  bool named = false;  // by the user or a module, not by default
+  bool parameter = false;  // else a buffer
+  bool trainable = false;  // a parameter that is not frozen: what ops of it are tracked by
+  bool named = false;      // by the user or a module, not by default
   uint64_t id = 0;
   uint64_t version = 0;
   Tensor value;

@@ -52,7 +52,7 @@ void draw(const OutputFolder& out, const Options& options, const nn::FeedForward
   if (data.inputs() == 2) draw_boundary(drawer, out, net, data);
   Tape tape;
   const int64_t few = std::min(kCheckedSamples, data.train.size());
-  (void)batch_loss(options, net, slice(data.train.images, 0, 0, few), slice(data.train.labels, 0, 0, few));
+  (void)batch_loss(options, net, slice(data.train.inputs, 0, 0, few), slice(data.train.targets, 0, 0, few));
   draw_graph(drawer, tape);
   say("pictures in {}: {}\n", out.path(), drawer.drawn().empty() ? "none" : fmt::format("{}", fmt::join(drawer.drawn(), ", ")));
   if (!drawer.missing().empty()) {
@@ -68,7 +68,7 @@ int run(const Options& options) {
   const Data data = load_data(options);
   say("data: {}, {} training{} and {} test samples of {} numbers, {} classes ({:.1f} s)\n", data.name,
       data.train.size(),
-      data.validation.labels.defined() ? fmt::format(", {} validation", data.validation.size()) : "",
+      data.validation.targets.defined() ? fmt::format(", {} validation", data.validation.size()) : "",
       data.test.size(), data.inputs(), data.classes.size(), loading.seconds());
   const OutputFolder out(options.out);
   History history(out);
@@ -81,8 +81,8 @@ int run(const Options& options) {
   if (options.verify) {
     const int64_t few = std::min(kCheckedSamples, data.train.size());
     const GradientCheck check =
-        check_gradients(net, made.sizes, made.activations, slice(data.train.images, 0, 0, few),
-                        slice(data.train.labels, 0, 0, few));
+        check_gradients(net, made.sizes, made.activations, slice(data.train.inputs, 0, 0, few),
+                        slice(data.train.targets, 0, 0, few));
     say("{}\n", check.text);
     if (!check.ok) {
       if (quiet()) print_error("{}", check.text);

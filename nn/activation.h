@@ -1,9 +1,11 @@
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "autograd/arg.h"
 #include "autograd/export.h"
+#include "autograd/op.h"
 #include "autograd/ops.h"
 
 namespace tapegrad::nn {
@@ -12,9 +14,13 @@ namespace tapegrad::nn {
 // Sequential as a layer of its own.
 struct Activation {
   std::string_view name;
-  Tensor (*function)(const Arg& x);
+  Tensor (*function)(const Arg& x) = nullptr;
+  const Op* op = nullptr;  // what is applied, with its default options, where there is no function
 
-  Tensor operator()(const Arg& x) const { return function(x); }
+  Tensor operator()(const Arg& x) const { return function != nullptr ? function(x) : apply_op(x); }
+
+ private:
+  TAPEGRAD_API Tensor apply_op(const Arg& x) const;
 };
 
 namespace detail {
@@ -34,10 +40,16 @@ inline constexpr Activation selu{"selu", &tapegrad::selu};
 inline constexpr Activation softplus{"softplus", [](const Arg& x) { return tapegrad::softplus(x); }};
 inline constexpr Activation silu{"silu", &tapegrad::silu};
 inline constexpr Activation mish{"mish", &tapegrad::mish};
+inline constexpr Activation gelu{"gelu", [](const Arg& x) { return tapegrad::gelu(x); }};
 inline constexpr Activation hardtanh{"hardtanh", [](const Arg& x) { return tapegrad::hardtanh(x); }};
 inline constexpr Activation relu6{"relu6", &tapegrad::relu6};
 
+// Every activation that has a name: `identity`, `relu6`, and each op of one floating operand that works
+// element by element and has a gradient, with its default options: the constants above, and gelu, sin, erf ….
+TAPEGRAD_API std::span<const Activation> all_activations();
 // The activation of that name, or null.
 TAPEGRAD_API const Activation* find_activation(std::string_view name);
+// The same, or the ArgumentError "[activation] unknown name 'rleu', did you mean 'relu'?".
+TAPEGRAD_API const Activation& activation(std::string_view name);
 
 }  // namespace tapegrad::nn

@@ -2,6 +2,8 @@
 
 #include "autograd/apply.h"
 #include "autograd/raise.h"
+#include "nn/layer_call.h"
+#include "nn/module.h"
 
 namespace tapegrad::nn {
 
@@ -23,13 +25,14 @@ FeedForward::FeedForward(const std::vector<int64_t>& sizes, const std::vector<Ac
 
 Tensor FeedForward::operator()(const Arg& x) const {
   CallSite site(x);
+  LayerCall call(this);
   Tensor a = detail::to_tensor(x);
   size_t l = 0;
   try {
     for (; l < layers.size(); ++l) a = layers[l](a);
-    return a;
+    return call.result(a);
   } catch (Error& error) {
-    error.add_context(fmt::format("in layers.{}: Layer {}→{}", l, layers[l].inputs(), layers[l].outputs()));
+    error.add_context(fmt::format("in layers.{}: {}", l, tapegrad::detail::label_of(layers[l])));
     throw;
   }
 }

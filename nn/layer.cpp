@@ -3,6 +3,7 @@
 #include "autograd/apply.h"
 #include "autograd/ops.h"
 #include "nn/check.h"
+#include "nn/layer_call.h"
 
 namespace tapegrad::nn {
 
@@ -14,7 +15,8 @@ Layer::Layer(int64_t in, int64_t out, const Activation& activation, Rng& rng, co
 
 Tensor Layer::operator()(const Arg& x) const {
   CallSite site(x);
-  return activation(linear(x, weight, bias));
+  LayerCall call(this);
+  return call.result(activation(linear(x, weight, bias)));
 }
 
 }  // namespace tapegrad::nn

@@ -3,6 +3,7 @@
 #include "autograd/apply.h"
 #include "autograd/ops.h"
 #include "nn/check.h"
+#include "nn/layer_call.h"
 
 namespace tapegrad::nn {
 
@@ -12,7 +13,8 @@ Linear::Linear(int64_t in, int64_t out, Rng& rng, const Initializer& init, DType
 
 Tensor Linear::operator()(const Arg& x) const {
   CallSite site(x);
-  return linear(x, weight, bias);
+  LayerCall call(this);
+  return call.result(linear(x, weight, bias));
 }
 
 }  // namespace tapegrad::nn

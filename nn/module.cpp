@@ -1,6 +1,8 @@
 #include "nn/module.h"
 
+#include <fmt/format.h>
 #include <span>
+
 #include <string>
 #include <unordered_set>
 
@@ -10,8 +12,24 @@ FieldVisitor::~FieldVisitor() = default;
 void FieldVisitor::parameter(const CellRef&) {}
 void FieldVisitor::buffer(const CellRef&) {}
 void FieldVisitor::flag(std::string_view, bool&) {}
+void FieldVisitor::setting(std::string_view, double) {}
+void FieldVisitor::enter(const ModuleRef&) {}
+void FieldVisitor::leave() {}
+
+std::string FieldVisitor::path_name() const {
+  std::string name;
+  for (const Path* step = path_; step != nullptr; step = step->parent) {
+    std::string part = step->name.empty() ? std::to_string(step->index) : std::string(step->name);
+    name = name.empty() ? std::move(part) : part + "." + name;
+  }
+  return name;
+}
 
 namespace detail {
+
+std::string sized_label(std::string_view type, int64_t in, int64_t out) {
+  return fmt::format("{} {}→{}", type, in, out);
+}
 
 void CellCollector::parameter(const CellRef& cell) {
   if (kind_ == Kind::parameters) add(cell);
@@ -23,13 +41,7 @@ void CellCollector::buffer(const CellRef& cell) {
 
 void CellCollector::add(const CellRef& cell) {
   cells_.push_back(cell);
-  if (!give_names_ || cell.named() || path() == nullptr) return;
-  std::string name;
-  for (const Path* step = path(); step != nullptr; step = step->parent) {
-    std::string part = step->name.empty() ? std::to_string(step->index) : std::string(step->name);
-    name = name.empty() ? std::move(part) : part + "." + name;
-  }
-  cell.set_name(name);
+  if (give_names_ && !cell.named() && path() != nullptr) cell.set_name(path_name());
 }
 
 ParameterList CellCollector::take() {
@@ -47,6 +59,8 @@ int64_t count_elements(const ParameterList& cells) {
   for (const CellRef& cell : cells) count += cell.value().numel();
   return count;
 }
+
+void FreezeSwitch::parameter(const CellRef& cell) { cell.requires_grad_(learns_); }
 
 void TrainingSwitch::flag(std::string_view name, bool& value) {
   if (name == "training") value = on_;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -19,6 +21,57 @@ class FieldVisitor;
 template <class M>
 concept HasFields = requires(M& module, FieldVisitor& f) {
   std::remove_const_t<M>::fields(module, f);
+};
+
+namespace detail {
+
+// The name of a type without its namespaces and template arguments; "lambda" and "function" for such.
+template <class M>
+consteval std::string_view type_name() {
+  if (std::is_pointer_v<M>) return "function";
+  std::string_view text = __PRETTY_FUNCTION__;
+  text.remove_prefix(text.find("M = ") + 4);
+  if (text.find("<lambda") != text.npos || text.find("(lambda") != text.npos) return "lambda";
+  text = text.substr(0, text.find_first_of(";]<"));
+  const size_t scope = text.rfind("::");
+  return scope == text.npos ? text : text.substr(scope + 2);
+}
+
+// A layer that knows how many inputs and outputs it has.
+template <class M>
+concept HasSizes = requires(const M& layer) {
+  { layer.inputs() } -> std::same_as<int64_t>;
+  { layer.outputs() } -> std::same_as<int64_t>;
+};
+
+TAPEGRAD_API std::string sized_label(std::string_view type, int64_t in, int64_t out);
+
+// What errors and summaries call a module: "Linear 784→256", "Dropout".
+template <class M>
+std::string label_of(const M& module) {
+  if constexpr (HasSizes<M>) {
+    return sized_label(type_name<M>(), module.inputs(), module.outputs());
+  } else if constexpr (requires { std::string_view(module.name); }) {
+    return std::string(module.name);
+  } else {
+    return std::string(type_name<M>());
+  }
+}
+
+}  // namespace detail
+
+// A module that a visitor comes to, its type forgotten.
+struct ModuleRef {
+  const void* object;
+  std::string_view type;  // without namespaces: a module and its first member have one address
+  std::string (*label_of)(const void* object);
+
+  std::string label() const { return label_of(object); }
+  template <class M>
+  static ModuleRef to(const M& module) {
+    return {&module, detail::type_name<M>(),
+            [](const void* m) { return detail::label_of(*static_cast<const M*>(m)); }};
+  }
 };
 
 // Sees the members of a module one by one. A member may be a Parameter, a Buffer, another module, a number or
@@ -51,10 +104,16 @@ class TAPEGRAD_API FieldVisitor {
       if (member.defined()) buffer(member.ref());
     } else if constexpr (std::is_same_v<T, bool>) {
       flag(path_ != nullptr ? path_->name : std::string_view(), member);
-    } else if constexpr (std::is_arithmetic_v<M> || std::is_enum_v<M>) {
-      // A setting: nothing to learn and nothing to switch.
-    } else if constexpr (HasFields<T>) {
+    } else if constexpr (std::is_arithmetic_v<M>) {
+      setting(path_ != nullptr ? path_->name : std::string_view(), static_cast<double>(member));
+    } else if constexpr (std::is_enum_v<M>) {
+      // Nothing to learn and nothing to switch.
+    } else if constexpr (requires { M::fields_of_another; }) {
       M::fields(member, *this);
+    } else if constexpr (HasFields<T>) {
+      enter(ModuleRef::to(member));
+      M::fields(member, *this);
+      leave();
     } else if constexpr (requires { member.begin() != member.end(); }) {
       elements(member);
     } else {
@@ -64,6 +123,12 @@ class TAPEGRAD_API FieldVisitor {
           "optional or pointer of these; a constant tensor belongs into a Buffer");
       if (member) visit(*member);
     }
+  }
+
+  // A layer without fields, which has nothing but its name to show.
+  void layer(const ModuleRef& module) {
+    enter(module);
+    leave();
   }
 
  protected:
@@ -77,8 +142,13 @@ class TAPEGRAD_API FieldVisitor {
   virtual void parameter(const CellRef& cell);
   virtual void buffer(const CellRef& cell);
   virtual void flag(std::string_view name, bool& value);
+  virtual void setting(std::string_view name, double value);  // of a number or a bool that is const
+  virtual void enter(const ModuleRef& module);
+  virtual void leave();
 
   const Path* path() const { return path_; }
+  // "layers.0.weight"; empty for the outermost module.
+  std::string path_name() const;
 
  private:
   template <class T>
@@ -111,6 +181,17 @@ class TAPEGRAD_API CellCollector final : public FieldVisitor {
 };
 
 TAPEGRAD_API int64_t count_elements(const ParameterList& cells);
+
+// Freezes every parameter, or lets it learn again.
+class TAPEGRAD_API FreezeSwitch final : public FieldVisitor {
+ public:
+  explicit FreezeSwitch(bool learns) : learns_(learns) {}
+
+ private:
+  void parameter(const CellRef& cell) override;
+
+  bool learns_;
+};
 
 // Sets every bool called "training".
 class TAPEGRAD_API TrainingSwitch final : public FieldVisitor {
@@ -167,6 +248,19 @@ void train(M& module, bool on = true) {
 template <class M>
 void eval(M& module) {
   train(module, false);
+}
+
+// Freezes every parameter of a module, at any depth: it gets no gradient and no step until unfreeze(module).
+// A Program keeps what it recorded, so it is captured after this.
+template <class M>
+void freeze(const M& module) {
+  tapegrad::detail::FreezeSwitch visitor(false);
+  visitor.visit(module);
+}
+template <class M>
+void unfreeze(const M& module) {
+  tapegrad::detail::FreezeSwitch visitor(true);
+  visitor.visit(module);
 }
 
 }  // namespace nn

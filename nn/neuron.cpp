@@ -3,6 +3,7 @@
 #include "autograd/apply.h"
 #include "autograd/ops.h"
 #include "nn/check.h"
+#include "nn/layer_call.h"
 
 namespace tapegrad::nn {
 
@@ -13,7 +14,8 @@ Neuron::Neuron(int64_t in, const Activation& activation, Rng& rng, const Initial
 
 Tensor Neuron::operator()(const Arg& x) const {
   CallSite site(x);
-  return activation(matmul(x, weight) + bias);
+  LayerCall call(this);
+  return call.result(activation(matmul(x, weight) + bias));
 }
 
 }  // namespace tapegrad::nn

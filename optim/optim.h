@@ -4,5 +4,6 @@
 
 #include "autograd/autograd.h"
 #include "optim/clip.h"
+#include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "optim/sgd.h"

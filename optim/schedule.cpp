@@ -16,14 +16,12 @@ double checked(const char* what, double value) {
 
 }  // namespace
 
-Schedule::Schedule(double eta) : constant_(checked("the step size", eta)) {}
-
 double Schedule::operator()(int64_t t) const {
   if (t < 1) raise<ArgumentError>("[schedule] steps count from 1, given t = {}", t);
-  return call_ == nullptr ? constant_ : checked("the step size", call_(function_.get(), t));
+  return checked("the step size", value(t));
 }
 
-Schedule constant(double eta) { return eta; }
+Schedule constant(double eta) { return checked("the step size", eta); }
 
 Schedule inverse_time(double eta0, double decay) {
   checked("eta0", eta0);

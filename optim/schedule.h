@@ -10,12 +10,12 @@
 
 namespace tapegrad::optim {
 
-// The step size eta(t) at step t = 1, 2, …. A number is the constant schedule, and any function of t is one:
+// The step size eta(t) at step t = 1, 2, …, or another number that changes with the steps. A number is the
+// constant schedule, and any function of t is one:
 //   Schedule halving = [](int64_t t) { return t <= 100 ? 0.1 : 0.05; };
 class TAPEGRAD_API Schedule {
  public:
-  // Throws ArgumentError unless eta is finite and at least 0.
-  Schedule(double eta);
+  Schedule(double eta) : constant_(eta) {}
   template <class F>
     requires(!std::is_arithmetic_v<F> && !std::same_as<F, Schedule> &&
              std::is_invocable_r_v<double, const F&, int64_t>)
@@ -25,9 +25,12 @@ class TAPEGRAD_API Schedule {
           return (*static_cast<const F*>(function))(t);
         }) {}
 
-  // eta(t). Throws ArgumentError for t < 1 and where the function gives a negative number, an infinity or
-  // NaN.
+  // eta(t). Throws ArgumentError for t < 1 and where it is negative, infinite or NaN.
   double operator()(int64_t t) const;
+  // The same, unchecked.
+  double value(int64_t t) const { return call_ == nullptr ? constant_ : call_(function_.get(), t); }
+  // The number that the schedule was made of; null for a function.
+  const double* number() const { return call_ == nullptr ? &constant_ : nullptr; }
 
  private:
   std::shared_ptr<const void> function_;
@@ -35,7 +38,7 @@ class TAPEGRAD_API Schedule {
   double constant_ = 0;
 };
 
-// eta(t) = eta.
+// eta(t) = eta. Throws ArgumentError unless it is finite and at least 0.
 TAPEGRAD_API Schedule constant(double eta);
 // eta(t) = eta0/(1 + decay·(t − 1)): with decay = 1, eta0/t, which meets Robbins and Monro's conditions.
 // Throws ArgumentError unless both are finite and at least 0.

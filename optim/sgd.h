@@ -1,63 +1,42 @@
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <memory>
+#include <string_view>
 #include <vector>
 
 #include "autograd/export.h"
-#include "autograd/gradients.h"
-#include "autograd/parameter.h"
-#include "optim/schedule.h"
+#include "optim/optimizer.h"
 
 namespace tapegrad::optim {
 
 struct SGDOptions {
-  Schedule learning_rate;  // eta(t); a number is a constant
-  double momentum = 0.0;   // mu; 0 keeps no velocities
+  Schedule learning_rate = 1e-3;  // eta(t); a number is a constant
+  Schedule momentum = 0.0;        // mu; the number 0 keeps no velocities
+  double dampening = 0;           // tau
+  double weight_decay = 0;        // lambda
+  bool nesterov = false;
+  bool maximize = false;
+  static void fields(auto& self, auto&& f) {
+    f("learning_rate", self.learning_rate, Range::not_negative);
+    f("momentum", self.momentum, Range::not_negative);
+    f("dampening", self.dampening, Range::any);
+    f("weight_decay", self.weight_decay, Range::not_negative);
+    f("nesterov", self.nesterov);
+    f("maximize", self.maximize);
+  }
 };
 
-// Gradient descent on the gradients it is given, batch or stochastic, with momentum in PyTorch's form:
-//   v ← mu·v + g (v = g at a parameter's first gradient),  w ← w − eta(t)·v,  t = 1, 2, ….
-class TAPEGRAD_API SGD {
+// Gradient descent on the gradients it is given, batch or stochastic, with momentum in PyTorch's form.
+class TAPEGRAD_API SGD : public Optimizer {
  public:
-  // Holds the cells, so a module may move afterwards. Throws ArgumentError when the list is empty, names a
-  // parameter twice or an undefined one, or when the momentum is negative or not finite.
-  SGD(ParameterList parameters, SGDOptions options);
-  // A copy steps the same parameters with velocities and a count of its own.
-  SGD(const SGD& other);
-  SGD(SGD&&) noexcept = default;
-  SGD& operator=(SGD other) noexcept;
-  ~SGD() = default;
+  using Options = SGDOptions;
+  static constexpr std::string_view kName = "SGD", kFormula =
+                                                       "v ← μ v + (1−τ) g, v = g at first; w ← w − η v, "
+                                                       "or with nesterov w − η (g + μ v)";
 
-  // One step. A parameter without a gradient is passed over, its velocity too; a NaN in a gradient goes into
-  // the parameter. The gradients are only read. A parameter is written in place when nobody else holds its
-  // value, else into fresh memory, so a snapshot stays what it was. Throws ShapeError or DTypeError, before
-  // anything is written, when a gradient is not like its parameter.
-  void step(const Gradients& gradients);
-
-  // The steps taken so far.
-  int64_t t() const { return clock_->t; }
-  // The step size that the next step will use: eta(t() + 1).
-  double learning_rate() const { return clock_->learning_rate(clock_->t + 1); }
-  double momentum() const { return options_.momentum; }
-  const ParameterList& parameters() const { return parameters_; }
-
- private:
-  // What moves on with every step outside of tensors. On the heap, because a Program that steps keeps it.
-  struct Clock {
-    Schedule learning_rate;
-    int64_t t = 0;
-    double minus_eta = 0;  // of the step under way
-  };
-
-  void find(const Gradients& gradients);
-
-  ParameterList parameters_;
-  SGDOptions options_;
-  std::shared_ptr<Clock> clock_;
-  std::vector<Buffer> velocities_;  // undefined until a parameter's first gradient; empty without momentum
-  std::vector<size_t> places_;      // of each parameter among the gradients of the last step
+  // Throws ArgumentError when the list is empty, names a parameter twice or an undefined one, for an option
+  // out of its range, and for nesterov without momentum or with dampening. So do all optimisers.
+  explicit SGD(ParameterList parameters, SGDOptions options = {});
+  explicit SGD(std::vector<Group<SGDOptions>> groups);
 };
 
 }  // namespace tapegrad::optim

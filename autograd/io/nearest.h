@@ -4,10 +4,12 @@
 
 #include <string_view>
 
+#include "autograd/export.h"
+
 namespace tapegrad::io {
 
 // How many letters must be changed, added, left out, or exchanged with their neighbour to make a from b.
-int distance(std::string_view a, std::string_view b);
+TAPEGRAD_API int distance(std::string_view a, std::string_view b);
 
 // The nearest to `given` among `names` (a range of anything with or being a name); empty for no names.
 template <class Names, class NameOf>

@@ -98,11 +98,14 @@ class Placement {
     }
   }
 
-  // A write can go straight into the cell's memory when a pointwise op makes the value, nobody reads what the
-  // cell held after that, and nothing that might throw comes later.
+  // A write can go straight into the cell's memory when a pointwise op or one with the flag in_place makes
+  // the value, nobody reads what the cell held after that, and nothing that might throw comes later.
   void choose_updates() {
+    auto throws_nothing = [&](const Step& step) {
+      return step.group || trace_.calls()[step.calls[0]].op->flags.in_place;
+    };
     uint32_t safe = static_cast<uint32_t>(plan_.steps.size());
-    while (safe > 0 && plan_.steps[safe - 1].group) --safe;
+    while (safe > 0 && throws_nothing(plan_.steps[safe - 1])) --safe;
     for (uint32_t w = 0; w < trace_.writes().size(); ++w) {
       const TraceWrite& write = trace_.writes()[w];
       const uint32_t v = write.value;

@@ -92,7 +92,8 @@ void schedule(Plan& plan, const std::vector<bool>& needed) {
   for (const TraceWrite& write : trace.writes()) {
     const TraceValue& value = values[write.value];
     if (value.kind != Kind::produced || value.root != write.value) continue;
-    late[value.index] = key[value.index] != 0 && readers[value.index].empty();
+    const bool safe = key[value.index] != 0 || calls[value.index].op->flags.in_place;
+    late[value.index] = safe && readers[value.index].empty();
   }
   // The calls that could run next, by the groups they fit; within each in the order of the trace.
   using Ready = std::priority_queue<uint32_t, std::vector<uint32_t>, std::greater<>>;

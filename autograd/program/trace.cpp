@@ -153,7 +153,15 @@ void Trace::wrote(Cell* cell) {
   write_of(cell)->value = value;
 }
 
-void Trace::host(HostWork work) { host_.push_back(std::move(work)); }
+void Trace::host(HostWork work) {
+  for (const HostWork& other : host_) {
+    if (work.owner == nullptr || work.owner != other.owner) continue;
+    raise<GraphError>(
+        "[capture] an optimiser steps twice while a program is recorded; its numbers would be those of one "
+        "step");
+  }
+  host_.push_back(std::move(work));
+}
 
 uint32_t Trace::value_of(const Tensor& x) { return tensor(x.handle()); }
 

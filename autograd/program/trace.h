@@ -54,6 +54,7 @@ struct HostWork {
   std::shared_ptr<void> state;
   void (*prepare)(void* state);
   void (*commit)(void* state);
+  const void* owner = nullptr;  // whose work it is, of which a run holds one at most; null: any number
 };
 
 // While one is installed on the thread, every op that runs is noted here besides running as ever.

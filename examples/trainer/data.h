@@ -17,9 +17,9 @@ struct Data {
   std::vector<std::string> classes;  // their names
   int64_t height = 0, width = 0;     // of a sample that is a picture; 0 for others
 
-  int64_t inputs() const { return train.images.size(1); }
+  int64_t inputs() const { return train.inputs.size(1); }
   // What the training is watched by: the validation samples, or those of the test.
-  const tapegrad::nn::Dataset& held_out() const { return validation.labels.defined() ? validation : test; }
+  const tapegrad::nn::Dataset& held_out() const { return validation.targets.defined() ? validation : test; }
 };
 
 std::vector<std::string> dataset_names();

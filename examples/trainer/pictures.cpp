@@ -100,7 +100,7 @@ void draw_mistakes(Drawer& drawer, const OutputFolder& out, const Data& data,
   const size_t step_x = columns + kGap, step_y = rows + kGap;
   const size_t across = std::min<size_t>(shown, kColumns), down = (shown + kColumns - 1) / kColumns;
   std::vector<double> canvas(across * step_x * down * step_y, 0);
-  const Tensor pixels = cast(data.test.images, float64);
+  const Tensor pixels = cast(data.test.inputs, float64);
   const auto all = pixels.data<double>();
   std::string labels;
   for (size_t k = 0; k < shown; ++k) {
@@ -132,9 +132,9 @@ void draw_mistakes(Drawer& drawer, const OutputFolder& out, const Data& data,
 
 void draw_boundary(Drawer& drawer, const OutputFolder& out, const nn::FeedForward& net, const Data& data) {
   constexpr int64_t kSide = 160;
-  const Tensor samples = cast(data.test.images, float64);
+  const Tensor samples = cast(data.test.inputs, float64);
   const auto points = samples.data<double>();
-  const auto labels = data.test.labels.data<int64_t>();
+  const auto labels = data.test.targets.data<int64_t>();
   double low = points[0], high = points[0];
   std::string dots = "x,y,class\n";
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -150,7 +150,7 @@ void draw_boundary(Drawer& drawer, const OutputFolder& out, const nn::FeedForwar
       places.push_back(low + (high - low) * static_cast<double>(k) / (kSide - 1));
   }
   const Tensor grid = from_vector(places, {kSide * kSide, 2});
-  const Tensor chances = softmax(cast(net(cast(grid, data.test.images.dtype())), float64), 1);
+  const Tensor chances = softmax(cast(net(cast(grid, data.test.inputs.dtype())), float64), 1);
   const Tensor best = argmax(chances, 1), sure = amax(chances, {1});
   std::string field = "x,y,class,probability\n";
   for (int64_t i = 0; i < kSide * kSide; ++i) {

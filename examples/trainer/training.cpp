@@ -57,7 +57,7 @@ class Step {
 std::string find_trouble(const Options& options, const nn::FeedForward& net, const nn::Batch& batch) {
   try {
     Tape tape({.debug = true});
-    tape.gradient(batch_loss(options, net, batch.images, batch.labels));
+    tape.gradient(batch_loss(options, net, batch.inputs, batch.targets));
   } catch (const NumericError& error) {
     return error.what();
   }
@@ -119,15 +119,15 @@ Outcome train(const Options& options, const Data& data, const nn::FeedForward& n
       outcome.learning_rate = optimizer->learning_rate();
       double loss = 0;
       try {
-        loss = step(batch.images, batch.labels).item();
+        loss = step(batch.inputs, batch.targets).item();
       } catch (const NumericError&) {
         progress.clear();
         outcome.end = End::not_finite;
         outcome.trouble = find_trouble(options, net, batch);
         return outcome;
       }
-      total += loss * static_cast<double>(batch.labels.size(0));
-      samples += batch.labels.size(0);
+      total += loss * static_cast<double>(batch.targets.size(0));
+      samples += batch.targets.size(0);
       progress.step(epoch, ++done, total / static_cast<double>(samples),
                     static_cast<double>(samples) / (clock.seconds() - begin));
       if (interrupted() != 0) {
@@ -149,7 +149,7 @@ Outcome train(const Options& options, const Data& data, const nn::FeedForward& n
     const bool last = epoch == options.epochs || outcome.end != End::complete;
     if (is_terminal() || last || epoch % std::max<int64_t>(1, (options.epochs + kMostLines - 1) / kMostLines) == 0) {
       say("epoch {}/{}: train loss {:.4f}, {} loss {:.4f}, accuracy {:.2f} %, {:.1f} s, {:.0f} samples/s{}\n",
-          epoch, options.epochs, outcome.train_loss, data.validation.labels.defined() ? "validation" : "test",
+          epoch, options.epochs, outcome.train_loss, data.validation.targets.defined() ? "validation" : "test",
           loss, 100 * held_out.accuracy(), clock.seconds() - begin, static_cast<double>(samples) /
           (clock.seconds() - begin), better ? ", best so far" : "");
     }

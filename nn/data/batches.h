@@ -7,18 +7,12 @@
 #include "autograd/export.h"
 #include "autograd/random.h"
 #include "autograd/tensor.h"
-#include "nn/data/idx.h"
+#include "nn/data/dataset.h"
 
 namespace tapegrad::nn {
 
-// Some samples of a data set: images [b, …] and labels [b, …].
-struct Batch {
-  Tensor images;
-  Tensor labels;
-};
-
 // The samples of a data set, cut into batches of `batch_size`; the last one is smaller when the count does
-// not divide. Every sample comes exactly once. A range: for (const auto& [images, labels] : batches(data,
+// not divide. Every sample comes exactly once. A range: for (const auto& [inputs, targets] : batches(data,
 // 128, rng)).
 class TAPEGRAD_API Batches {
  public:
@@ -44,7 +38,7 @@ class TAPEGRAD_API Batches {
   };
 
   // `order` holds the sample indices in the order wanted (int64 [n]); undefined means as they are stored.
-  Batches(Tensor images, Tensor labels, Tensor order, int64_t batch_size);
+  Batches(Tensor inputs, Tensor targets, Tensor order, int64_t batch_size);
 
   // How many batches there are.
   int64_t count() const;
@@ -54,16 +48,16 @@ class TAPEGRAD_API Batches {
   Iterator end() const { return {this, count()}; }
 
  private:
-  Tensor images_, labels_, order_;
+  Tensor inputs_, targets_, order_;
   int64_t batch_size_;
 };
 
 // Batches in a random order, drawn from rng when this is called. The first dimension of both tensors counts
 // samples. Throws ShapeError when those differ or one is missing, and ArgumentError for batch_size < 1.
-TAPEGRAD_API Batches batches(const Tensor& images, const Tensor& labels, int64_t batch_size, Rng& rng);
+TAPEGRAD_API Batches batches(const Tensor& inputs, const Tensor& targets, int64_t batch_size, Rng& rng);
 TAPEGRAD_API Batches batches(const Dataset& data, int64_t batch_size, Rng& rng);
 // The same in stored order.
-TAPEGRAD_API Batches batches(const Tensor& images, const Tensor& labels, int64_t batch_size);
+TAPEGRAD_API Batches batches(const Tensor& inputs, const Tensor& targets, int64_t batch_size);
 TAPEGRAD_API Batches batches(const Dataset& data, int64_t batch_size);
 
 }  // namespace tapegrad::nn

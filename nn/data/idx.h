@@ -6,7 +6,7 @@
 
 #include "autograd/export.h"
 #include "autograd/shape.h"
-#include "autograd/tensor.h"
+#include "nn/data/dataset.h"
 
 namespace tapegrad::nn {
 
@@ -23,17 +23,10 @@ struct IdxData {
 // when it is truncated, corrupt, followed by more bytes, or no IDX file of bytes.
 TAPEGRAD_API IdxData read_idx(std::string_view path);
 
-// Samples in rows, with the class of each.
-struct Dataset {
-  Tensor images;  // float32 [n, rows·columns], from 0 to 1
-  Tensor labels;  // int64 [n], from 0 to 9
-
-  int64_t size() const { return labels.size(0); }
-};
-
 // Reads the training or the test half of a data set laid out like MNIST: {train,t10k}-images-idx3-ubyte and
-// …-labels-idx1-ubyte in one folder, each plain or with .gz (plain wins). Throws the errors of read_idx, and
-// FormatError when ranks or counts do not fit or a label is above 9.
+// …-labels-idx1-ubyte in one folder, each plain or with .gz (plain wins). Inputs are float32 [n,
+// rows·columns] from 0 to 1, targets int64 [n] from 0 to 9. Throws the errors of read_idx, and FormatError
+// when ranks or counts do not fit or a label is above 9.
 TAPEGRAD_API Dataset load_mnist(std::string_view folder, bool train);
 
 }  // namespace tapegrad::nn

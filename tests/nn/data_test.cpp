@@ -208,10 +208,10 @@ TEST_CASE("nn/data: load_mnist scales images, and checks that the files fit each
   write_file(images, idx({2, 2, 2}, {0, 51, 102, 153, 204, 255, 1, 2}));
   write_file(labels, gzip(idx({2}, {9, 3})));
   const nn::Dataset data = nn::load_mnist(folder.path(), true);
-  CHECK(data.images.shape() == Shape{2, 4});
-  CHECK(data.images.to_vector<float>() ==
+  CHECK(data.inputs.shape() == Shape{2, 4});
+  CHECK(data.inputs.to_vector<float>() ==
         std::vector<float>{0, 51 / 255.f, 102 / 255.f, 153 / 255.f, 204 / 255.f, 1, 1 / 255.f, 2 / 255.f});
-  CHECK(data.labels.to_vector<int64_t>() == std::vector<int64_t>{9, 3});
+  CHECK(data.targets.to_vector<int64_t>() == std::vector<int64_t>{9, 3});
   CHECK_THROWS_AS(nn::load_mnist(folder.path(), false), IoError);
 
   write_file(labels, gzip(idx({2}, {9, 10})));

@@ -1,31 +1,18 @@
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cmath>
-#include <vector>
+#include <string>
 
 #include "nn/nn.h"
+#include "tests/nn/moments.h"
+#include "tests/support/throws.h"
 
 using namespace tapegrad;
+using tapegrad::test::Moments;
+using tapegrad::test::moments;
+using tapegrad::testing::message_of;
 
 namespace {
-
-struct Moments {
-  double mean = 0, variance = 0, low = 0, high = 0;
-};
-
-Moments moments(const Tensor& x) {
-  const std::vector<double> values = x.to_vector<double>();
-  Moments m;
-  for (double v : values) m.mean += v;
-  m.mean /= static_cast<double>(values.size());
-  for (double v : values) m.variance += (v - m.mean) * (v - m.mean);
-  m.variance /= static_cast<double>(values.size());
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  m.low = *low;
-  m.high = *high;
-  return m;
-}
 
 constexpr int64_t kOut = 300, kIn = 700;
 constexpr double kCount = kOut * kIn;
@@ -37,19 +24,10 @@ Moments weights(const nn::Initializer& init) {
   return moments(w);
 }
 
-// Five standard errors of the mean and of the variance of kCount draws with the given variance and kurtosis.
 void check_moments(const Moments& m, double variance, double kurtosis) {
-  CHECK(std::fabs(m.mean) <= 5 * std::sqrt(variance / kCount));
-  CHECK(std::fabs(m.variance - variance) <= 5 * variance * std::sqrt((kurtosis - 1) / kCount));
+  test::check_moments(m, 0, variance, kurtosis, kCount);
 }
-
-void check_uniform(const Moments& m, double bound) {
-  check_moments(m, bound * bound / 3, 1.8);
-  CHECK(m.low >= -bound);
-  CHECK(m.high <= bound);
-  CHECK(m.low <= -0.999 * bound);
-  CHECK(m.high >= 0.999 * bound);
-}
+void check_uniform(const Moments& m, double bound) { test::check_uniform(m, -bound, bound, kCount); }
 
 }  // namespace
 
@@ -67,8 +45,10 @@ TEST_CASE("nn/init: Xavier and Kaiming have their bounds and variances") {
   check_moments(weights(nn::xavier_normal), 2.0 / (kIn + kOut), 3);
   check_uniform(weights(nn::kaiming_uniform), std::sqrt(6.0 / kIn));
   check_moments(weights(nn::kaiming_normal), 2.0 / kIn, 3);
-  for (const nn::Initializer* init :
-       {&nn::xavier_uniform, &nn::xavier_normal, &nn::kaiming_uniform, &nn::kaiming_normal}) {
+  check_uniform(weights(nn::lecun_uniform), std::sqrt(3.0 / kIn));
+  check_moments(weights(nn::lecun_normal), 1.0 / kIn, 3);
+  for (const nn::Initializer* init : nn::all_initializers()) {
+    if (init == &nn::gaussian) continue;
     Rng rng{13};
     CHECK(equal(init->bias(4, 3, rng, float32), zeros({4})));
   }
@@ -88,16 +68,36 @@ TEST_CASE("nn/init: the same seed gives the same network, in both dtypes") {
 }
 
 TEST_CASE("nn/init: initialisers and activations are found by name") {
-  for (const nn::Initializer* init :
-       {&nn::gaussian, &nn::xavier_uniform, &nn::xavier_normal, &nn::kaiming_uniform, &nn::kaiming_normal}) {
-    REQUIRE(nn::find_initializer(init->name) != nullptr);
-    CHECK((nn::find_initializer(init->name)->weight == init->weight));
-    CHECK((nn::find_initializer(init->name)->bias == init->bias));
+  for (const nn::Initializer* init : nn::all_initializers()) {
+    CHECK(nn::find_initializer(init->name) == init);
+    CHECK(&nn::initializer(init->name) == init);
   }
   CHECK(nn::find_initializer("no such") == nullptr);
-  for (const nn::Activation* activation : {&nn::identity, &nn::relu, &nn::tanh, &nn::sigmoid}) {
-    REQUIRE(nn::find_activation(activation->name) != nullptr);
-    CHECK((nn::find_activation(activation->name)->function == activation->function));
+  CHECK(message_of<ArgumentError>([] { nn::initializer("kaimin_uniform"); }) ==
+        "[initializer] unknown name 'kaimin_uniform', did you mean 'kaiming_uniform'?");
+
+  Rng rng{3};
+  const Tensor x = rng.uniform({50}, 0.1, 0.9);  // where every function is defined
+  for (const nn::Activation* activation :
+       {&nn::identity, &nn::relu, &nn::tanh, &nn::sigmoid, &nn::leaky_relu, &nn::elu, &nn::selu,
+        &nn::softplus, &nn::silu, &nn::mish, &nn::gelu, &nn::hardtanh, &nn::relu6}) {
+    const nn::Activation* found = nn::find_activation(activation->name);
+    REQUIRE(found != nullptr);
+    CHECK(equal((*found)(x), (*activation)(x)));
   }
-  CHECK(nn::find_activation("no such") == nullptr);
+  for (const nn::Activation& activation : nn::all_activations()) {
+    CAPTURE(activation.name);
+    CHECK(&nn::activation(activation.name) == &activation);
+    CHECK(activation(x).shape() == x.shape());
+    const nn::Layer layer(4, 3, activation, rng);
+    CHECK(layer(ones({2, 4})).shape() == Shape{2, 3});
+  }
+  CHECK(equal(nn::activation("sin")(x), sin(x)));
+  for (const char* name : {"no such", "floor", "isnan", "sum", "clamp", "tanh_backward"})
+    CHECK(nn::find_activation(name) == nullptr);
+  CHECK(message_of<ArgumentError>([] { nn::activation("rleu"); }) ==
+        "[activation] unknown name 'rleu', did you mean 'relu'?");
+  CHECK(message_of<ArgumentError>([] {
+          nn::activation(std::string(70, 'x'));
+        }).starts_with("[activation] unknown name '" + std::string(60, 'x') + "…', did you mean '"));
 }
