@@ -44,7 +44,7 @@ Net make_net(const Options& options, const Data& data, Rng& rng) {
 }
 
 void draw(const OutputFolder& out, const Options& options, const nn::FeedForward& net, const Data& data,
-          const Predictions& test, const Confusion& confusion) {
+          const Predictions& test, const nn::ConfusionMatrix& confusion) {
   Drawer drawer(out);
   draw_learning_curves(drawer);
   draw_confusion(drawer, out, confusion, data.classes);
@@ -77,7 +77,7 @@ int run(const Options& options) {
   const Net made = make_net(options, data, rng);
   const nn::FeedForward& net = made.net;
   if (!options.load.empty()) nn::load(net, options.load);
-  say("{}", nn::summary(net, {data.inputs()}));
+  say("{}\n", nn::to_string(nn::summary(net, {options.batch, data.inputs()}, options.dtype)));
   if (options.verify) {
     const int64_t few = std::min(kCheckedSamples, data.train.size());
     const GradientCheck check =
@@ -106,8 +106,9 @@ int run(const Options& options) {
   }
 
   const Predictions test = predict(net, data.test);
-  const Confusion confusion(data.classes.size(), test);
-  say("\n{}\n", classes_text(confusion, data.classes));
+  nn::ConfusionMatrix confusion(static_cast<int64_t>(data.classes.size()));
+  confusion.update(test.chosen_classes(), data.test.targets);
+  say("\n{}\n", nn::to_string(confusion, data.classes));
   if (options.profile) profile_step(options, net, data, out);
   if (options.pictures) draw(out, options, net, data, test, confusion);
   say("trained in {:.1f} s, {:.0f} samples/s; history in {}\n", outcome.seconds, outcome.samples_per_second,

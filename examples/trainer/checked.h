@@ -55,9 +55,10 @@ CLI::Option* add_whole(CLI::App& app, const std::string& name, T& value, T low, 
 }
 
 // A number x with low ≤ x < high, or low < x < high when `open`.
-inline CLI::Option* add_real(CLI::App& app, const std::string& name, double& value, double low, bool open,
-                             double high, const std::string& help, const std::string& standard = {}) {
-  return add(app, name, "X", standard.empty() ? fmt::to_string(value) : standard, help,
+template <class T>
+CLI::Option* add_real(CLI::App& app, const std::string& name, T& value, double low, bool open, double high,
+                      const std::string& help, const std::string& standard) {
+  return add(app, name, "X", standard, help,
              [&value, low, open, high](const std::string& text) -> std::optional<std::string> {
                const std::optional<double> given = number<double>(text);
                if (!given || !(open ? *given > low : *given >= low) || !(*given < high)) {

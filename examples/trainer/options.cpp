@@ -27,10 +27,9 @@ std::optional<std::string> store_layers(const std::string& text, std::vector<int
   return {};
 }
 
-template <class List>
-std::vector<std::string> names_of(const List& list) {
+std::vector<std::string> initializer_names() {
   std::vector<std::string> names;
-  for (const auto& entry : list) names.emplace_back(entry.name);
+  for (const nn::Initializer* init : nn::all_initializers()) names.emplace_back(init->name);
   return names;
 }
 
@@ -52,9 +51,9 @@ void net_options(CLI::App& app, Options& o) {
       [&](const std::string& text) { return store_layers(text, o.layers); })
       ->expected(1, INT16_MAX)
       ->join(',');
-  add_name(app, "--activation", std::string(o.activation.name), names_of(nn::activations()), "of the hidden layers",
+  add_name(app, "--activation", std::string(o.activation.name), {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "tanh", "sigmoid", "hardtanh", "relu6", "identity"}, "of the hidden layers",
            [&](const std::string& name) { o.activation = *nn::find_activation(name); });
-  add_name(app, "--init", std::string(o.init.name), names_of(nn::initializers()), "start of the weights",
+  add_name(app, "--init", std::string(o.init.name), initializer_names(), "start of the weights",
            [&](const std::string& name) { o.init = *nn::find_initializer(name); });
   add_name(app, "--dtype", "float32", {"float32", "float64"}, "of all numbers",
            [&](const std::string& name) { o.dtype = name == "float32" ? float32 : float64; });
@@ -65,12 +64,12 @@ void training_options(CLI::App& app, Options& o) {
   add_name(app, "--optimizer", o.optimizer, optimizer_names(), "how the weights follow the gradients",
            [&](const std::string& name) { o.optimizer = name; });
   add_real(app, "--lr", o.lr, 0, true, 1e6, "learning rate, the largest of the schedule", "the optimizer's own");
-  add_real(app, "--momentum", o.momentum, 0, false, 1, "part of the last step that sgd and rmsprop keep");
-  add_real(app, "--weight-decay", o.weight_decay, 0, false, 1e6, "pulls the weights towards 0");
+  add_real(app, "--momentum", o.momentum, 0, false, 1, "part of the last step that sgd and rmsprop keep", "sgd 0.9, rmsprop 0");
+  add_real(app, "--weight-decay", o.weight_decay, 0, false, 1e6, "pulls the weights towards 0", "adamw 0.01, others 0");
   add_name(app, "--schedule", o.schedule, schedule_names(), "of the learning rate",
            [&](const std::string& name) { o.schedule = name; });
-  add_real(app, "--warmup", o.warmup, 0, false, 1e6, "epochs in which the learning rate rises from 0");
-  add_real(app, "--label-smoothing", o.label_smoothing, 0, false, 1, "part of a label given to all classes alike");
+  add_real(app, "--warmup", o.warmup, 0, false, 1e6, "epochs in which the learning rate rises from 0", "0");
+  add_real(app, "--label-smoothing", o.label_smoothing, 0, false, 1, "part of a label given to all classes alike", "0");
   add_real(app, "--clip", o.clip, 0, true, 1e30, "largest norm of all gradients together", "none");
   add_whole<int64_t>(app, "--batch", o.batch, 1, 1'000'000, "samples per step");
   add_whole<int64_t>(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training set");

@@ -27,8 +27,7 @@ struct Options {
   // training
   std::string optimizer = "sgd";
   double lr = 0;  // 0: the optimiser's own
-  double momentum = 0.9;
-  double weight_decay = 0;
+  std::optional<double> momentum, weight_decay;  // absent: the optimiser's own
   std::string schedule = "linear";
   double warmup = 0;
   double label_smoothing = 0;

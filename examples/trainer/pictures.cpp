@@ -49,21 +49,20 @@ unset multiplot
 )");
 }
 
-void draw_confusion(Drawer& drawer, const OutputFolder& out, const Confusion& confusion,
+void draw_confusion(Drawer& drawer, const OutputFolder& out, const nn::ConfusionMatrix& confusion,
                     const std::vector<std::string>& classes) {
-  const size_t count = classes.size();
+  const auto count = static_cast<int64_t>(classes.size());
   std::string rows = "truth,prediction,samples,part of the row\n";
-  for (size_t i = 0; i < count; ++i) {
-    int64_t total = 0;
-    for (size_t j = 0; j < count; ++j) total += confusion(i, j);
-    for (size_t j = 0; j < count; ++j) {
-      const double part = total == 0 ? 0 : static_cast<double>(confusion(i, j)) / static_cast<double>(total);
-      rows += fmt::format("{},{},{},{:.6f}\n", i, j, confusion(i, j), part);
+  for (int64_t i = 0; i < count; ++i) {
+    const auto total = static_cast<double>(std::max<int64_t>(confusion.support(i), 1));
+    for (int64_t j = 0; j < count; ++j) {
+      const int64_t samples = confusion.count(i, j);
+      rows += fmt::format("{},{},{},{:.6f}\n", i, j, samples, static_cast<double>(samples) / total);
     }
     rows += '\n';
   }
   out.write("confusion.csv", rows);
-  const int size = 260 + 52 * static_cast<int>(std::min<size_t>(count, 40));
+  const int size = 260 + 52 * static_cast<int>(std::min<int64_t>(count, 40));
   drawer.plot("confusion", size + 60, size,
               fmt::format(R"(set datafile separator ','
 classes = {0}

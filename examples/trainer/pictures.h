@@ -15,7 +15,7 @@ namespace trainer {
 // learning_curves.png from history.csv: loss and accuracy after each epoch.
 void draw_learning_curves(Drawer& drawer);
 // confusion.png: how often samples of a class (rows) were taken for another (columns).
-void draw_confusion(Drawer& drawer, const OutputFolder& out, const Confusion& confusion,
+void draw_confusion(Drawer& drawer, const OutputFolder& out, const tapegrad::nn::ConfusionMatrix& confusion,
                     const std::vector<std::string>& classes);
 // mistakes.png: the pictures that the net got most wrong, with what it said and how sure it was.
 void draw_mistakes(Drawer& drawer, const OutputFolder& out, const Data& data, const Predictions& predictions);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <memory>
 #include <optional>
 
 #include "examples/trainer/console.h"
@@ -101,8 +100,8 @@ Outcome train(const Options& options, const Data& data, const nn::FeedForward& n
               History& history) {
   const int64_t steps = nn::batches(data.train, options.batch).count();
   const ParameterList weights = parameters(net);
-  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(options, weights, steps);
-  Step step(options, net, *optimizer);
+  optim::Optimizer optimizer = make_optimizer(options, weights, steps);
+  Step step(options, net, optimizer);
   Best best(weights);
   Progress progress(options.epochs, steps);
   Outcome outcome;
@@ -111,12 +110,12 @@ Outcome train(const Options& options, const Data& data, const nn::FeedForward& n
   int64_t seen = 0;
 
   for (int64_t epoch = 1; epoch <= options.epochs && outcome.end == End::complete; ++epoch) {
-    const double begin = clock.seconds(), rate = optimizer->learning_rate();
+    const double begin = clock.seconds(), rate = optimizer.learning_rate();
     outcome.epochs = epoch;
     double total = 0;
     int64_t samples = 0, done = 0;
     for (const nn::Batch& batch : nn::batches(data.train, options.batch, rng)) {
-      outcome.learning_rate = optimizer->learning_rate();
+      outcome.learning_rate = optimizer.learning_rate();
       double loss = 0;
       try {
         loss = step(batch.inputs, batch.targets).item();
