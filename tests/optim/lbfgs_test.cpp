@@ -113,6 +113,19 @@ TEST_CASE("optim/lbfgs: a closure that throws leaves parameters and state as the
   }
 }
 
+TEST_CASE("optim/lbfgs: cannot be recorded, and a recording that tries changes nothing") {
+  Parameter x = start(4);
+  const Tensor before = x.value();
+  LBFGS lbfgs{{x.ref()}};
+  auto step = [&](Tensor one) {
+    lbfgs.step([&] { return evaluate(x); });
+    return one;
+  };
+  CHECK_THROWS_AS(capture_step(step, ones({})), GraphError);
+  CHECK(equal(x.value(), before));
+  CHECK(lbfgs.t() == 0);
+}
+
 TEST_CASE("optim/lbfgs: a parameter that took no part is named") {
   Parameter x = start(4), idle(ones({2}, float64), "idle");
   LBFGS lbfgs{{x.ref(), idle.ref()}};
