@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "autograd/ops.h"
+#include "autograd/program/trace.h"
 #include "autograd/raise.h"
 
 namespace tapegrad::optim {
@@ -23,13 +24,13 @@ Gradients mapped(const Gradients& gradients, const F& change) {
   return result;
 }
 
-[[noreturn]] void throw_nonfinite(const Gradients& gradients, double total,
-                                  const std::vector<double>& norms) {
+// `norms` holds one element for each parameter.
+[[noreturn]] void throw_nonfinite(const Gradients& gradients, double total, const Tensor& norms) {
   std::string names;
   size_t k = 0;
   for (const Gradients::Entry& entry : gradients.entries()) {
     if (!entry.parameter.defined()) continue;
-    if (!std::isfinite(norms[k++])) {
+    if (!std::isfinite(norms.data<double>()[k++])) {
       names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", entry.parameter.name());
     }
   }
@@ -46,18 +47,21 @@ Clipped clip_grad_norm(const Gradients& gradients, double max_norm, ClipOptions 
   if (!(options.norm_type > 0)) {
     raise<ArgumentError>("[clip_grad_norm] norm_type must be above 0, given {}", options.norm_type);
   }
-  std::vector<double> norms;  // of each parameter's gradient; together they have the norm of all
+  std::vector<Tensor> parts;  // of each parameter's gradient; together they have the norm of all
   for (const Gradients::Entry& entry : gradients.entries()) {
     if (!entry.parameter.defined()) continue;
     const Tensor g = entry.gradient.detach();
-    norms.push_back(g.numel() == 0 ? 0 : norm(g, options.norm_type).item());
+    parts.push_back(g.numel() == 0 ? zeros({}, DType::float64)
+                                   : cast(norm(g, options.norm_type), DType::float64));
   }
-  const auto count = static_cast<int64_t>(norms.size());
-  const double total = count == 0 ? 0 : norm(from_vector(norms, {count}), options.norm_type).item();
-  if (options.error_if_nonfinite && !std::isfinite(total)) throw_nonfinite(gradients, total, norms);
-  const double factor = max_norm / (total + 1e-6);
-  if (factor >= 1) return {gradients, total};
-  return {mapped(gradients, [&](const Tensor& g) { return g * factor; }), total};
+  if (parts.empty()) return {gradients, zeros({}, DType::float64)};
+  const Tensor norms = stack(parts), total = norm(norms, options.norm_type);
+  if (options.error_if_nonfinite && !std::isfinite(total.item()))
+    throw_nonfinite(gradients, total.item(), norms);
+  const Tensor factor = minimum(max_norm / (total + 1e-6), 1.0);
+  // Times 1 is nothing to do; a Program has to do it.
+  if (!detail::is_tracing() && factor.item() == 1) return {gradients, total};
+  return {mapped(gradients, [&](const Tensor& g) { return g * cast(factor, g.dtype()); }), total};
 }
 
 Gradients clip_grad_value(const Gradients& gradients, double clip_value) {

@@ -18,6 +18,17 @@ Core::Core(const Core& other)
   }
 }
 
+void check_list(std::string_view optimizer, const ParameterList& parameters, std::string_view where) {
+  if (parameters.empty()) raise<ArgumentError>("[{}] the list of parameters{} is empty", optimizer, where);
+  std::unordered_set<const void*> seen;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const CellRef& cell = parameters[i];
+    if (!cell.defined()) raise<ArgumentError>("[{}] parameter {}{} is undefined", optimizer, i, where);
+    if (!seen.insert(cell.handle()).second)
+      raise<ArgumentError>("[{}] \"{}\" is in the list twice", optimizer, cell.name());
+  }
+}
+
 // Memory of its own for the numbers of a step.
 void Core::give_numbers(Member& member) const {
   const GroupState& group = groups_[member.group];
@@ -32,13 +43,11 @@ void Core::add_group(const ParameterList& parameters, const Schedule& learning_r
                      double initial) {
   const size_t group = groups_.size();
   const std::string where = group == 0 ? "" : fmt::format(" of group {}", group);
-  if (parameters.empty()) raise<ArgumentError>("[{}] the list of parameters{} is empty", name_, where);
+  check_list(name_, parameters, where);
   groups_.push_back({&learning_rate, op, op == nullptr ? 0 : ops::step_numbers(*op)});
   std::unordered_set<const void*> seen;
   for (const Member& member : members_) seen.insert(member.cell.handle());
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    const CellRef& cell = parameters[i];
-    if (!cell.defined()) raise<ArgumentError>("[{}] parameter {}{} is undefined", name_, i, where);
+  for (const CellRef& cell : parameters) {
     if (!seen.insert(cell.handle()).second)
       raise<ArgumentError>("[{}] \"{}\" is in the list twice", name_, cell.name());
     Member& member = members_.emplace_back();

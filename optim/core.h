@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -111,6 +112,7 @@ class Core {
  private:
   double rate(size_t group, int64_t t) const;
   void give_numbers(Member& member) const;
+  std::string_view state_name(const Member& member, size_t k) const;
 
   std::string_view name_;
   std::vector<GroupState> groups_;
@@ -125,11 +127,22 @@ struct Work {
   std::vector<uint32_t> members;
 };
 
+// ArgumentError for an empty list, an undefined parameter, or one that is there twice. `where` says of which
+// list.
+void check_list(std::string_view optimizer, const ParameterList& parameters, std::string_view where = {});
+
 // Checks each option against its range.
 class OptionCheck {
  public:
   explicit OptionCheck(std::string_view optimizer) : optimizer_(optimizer) {}
-  void operator()(const char*, bool, Range = Range::any) const {}
+  template <class T>
+  void operator()(const char*, T, Range = Range::any) const {}  // any value is right
+  void operator()(const char* option, int64_t n, Range range) const {
+    check(option, static_cast<double>(n), range);
+  }
+  void operator()(const char* option, const std::optional<int64_t>& n, Range range) const {
+    if (n) (*this)(option, *n, range);
+  }
   void operator()(const char* option, double x, Range range) const { check(option, x, range); }
   void operator()(const char* option, const Schedule& schedule, Range range) const {
     if (const double* x = schedule.number()) check(option, *x, range);

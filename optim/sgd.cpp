@@ -37,6 +37,6 @@ struct Rule<SGD> {
 
 SGD::SGD(ParameterList parameters, SGDOptions options)
     : Optimizer(detail::core_of<SGD>(std::move(parameters), std::move(options))) {}
-SGD::SGD(std::vector<Group<SGDOptions>> groups) : Optimizer(detail::core_of<SGD>(std::move(groups))) {}
+SGD::SGD(Groups groups) : Optimizer(detail::core_of<SGD>(std::move(groups))) {}
 
 }  // namespace tapegrad::optim

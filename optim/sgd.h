@@ -29,6 +29,7 @@ struct SGDOptions {
 class TAPEGRAD_API SGD : public Optimizer {
  public:
   using Options = SGDOptions;
+  using Groups = std::vector<Group<SGDOptions>>;
   static constexpr std::string_view kName = "SGD", kFormula =
                                                        "v ← μ v + (1−τ) g, v = g at first; w ← w − η v, "
                                                        "or with nesterov w − η (g + μ v)";
@@ -36,7 +37,7 @@ class TAPEGRAD_API SGD : public Optimizer {
   // Throws ArgumentError when the list is empty, names a parameter twice or an undefined one, for an option
   // out of its range, and for nesterov without momentum or with dampening. So do all optimisers.
   explicit SGD(ParameterList parameters, SGDOptions options = {});
-  explicit SGD(std::vector<Group<SGDOptions>> groups);
+  explicit SGD(Groups groups);
 };
 
 }  // namespace tapegrad::optim

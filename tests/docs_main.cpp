@@ -1,5 +1,5 @@
-// ./run docs: writes the generated tables of autograd/README.md. With --counts prints one line that says how
-// many ops there are and what is checked of them.
+// ./run docs: writes the generated tables of autograd/README.md and optim/README.md. With --counts prints one
+// line that says how many ops there are and what is checked of them.
 
 #include <cstdio>
 #include <exception>
@@ -20,9 +20,11 @@ int main(int argc, char** argv) {
       std::printf("%s\n", counts().c_str());
       return 0;
     }
-    const std::string page = read_file(kPage), made = with_tables(page, public_headers());
-    if (made != page) write_file(kPage, made);
-    std::printf("%s: %s\n", kPage, made == page ? "up to date" : "written");
+    for (const char* const name : kPages) {
+      const std::string page = read_file(name), made = with_tables(page, public_headers());
+      if (made != page) write_file(name, made);
+      std::printf("%s: %s\n", name, made == page ? "up to date" : "written");
+    }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "docs: %s\n", error.what());
     return 1;

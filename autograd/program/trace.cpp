@@ -264,6 +264,7 @@ Tracing::Tracing(Trace& trace) {
   t_state.trace = &trace;
 }
 Tracing::~Tracing() { t_state.trace = nullptr; }
+bool is_tracing() { return t_state.trace != nullptr; }
 
 HostScope::HostScope(HostWork work) : work_(std::move(work)), exceptions_(std::uncaught_exceptions()) {
   work_.prepare(work_.state.get());

@@ -113,6 +113,9 @@ class Tracing {
   Tracing& operator=(const Tracing&) = delete;
 };
 
+// Whether ops of this thread are being recorded into a program.
+TAPEGRAD_API bool is_tracing();
+
 // The cell that an op with an effect writes.
 Cell* written_cell(const Op& op, OptionsRef options);
 

@@ -10,7 +10,8 @@
 
 namespace tapegrad::docs {
 
-inline constexpr const char* kPage = "autograd/README.md";
+// The pages with generated tables.
+inline constexpr const char* kPages[] = {"autograd/README.md", "optim/README.md"};
 
 inline std::filesystem::path source_path(const std::string& name) {
   return std::filesystem::path(TAPEGRAD_SOURCE_DIR) / name;
@@ -28,9 +29,10 @@ inline void write_file(const std::string& name, const std::string& text) {
   if (!file.flush()) throw std::runtime_error("cannot write " + source_path(name).string());
 }
 
-// The headers that declare functions of tensors.
+// The headers that declare functions of tensors, and schedules.
 inline std::string public_headers() {
-  return read_file("autograd/ops.h") + read_file("autograd/parameter.h");
+  return read_file("autograd/ops.h") + read_file("autograd/parameter.h") + read_file("optim/schedule.h") +
+         read_file("optim/schedules.h");
 }
 
 }  // namespace tapegrad::docs

@@ -5,6 +5,7 @@
 #include "autograd/error.h"
 #include "autograd/samples.h"
 #include "tests/docs/cells.h"
+#include "tests/docs/optim_tables.h"
 
 namespace tapegrad::docs {
 namespace {
@@ -109,8 +110,13 @@ std::string with_tables(std::string_view page, std::string_view headers) {
       result += "\n" + op_table(headers) + "\n";
     } else if (name == "conventions") {
       result += "\n" + convention_table() + "\n";
+    } else if (name == "optimizers") {
+      result += "\n" + optimizer_table() + "\n";
+    } else if (name == "schedules") {
+      result += "\n" + schedule_table(headers) + "\n";
     } else {
-      throw ArgumentError(fmt::format("no table '{}'; there are ops and conventions", name));
+      throw ArgumentError(
+          fmt::format("no table '{}'; there are ops, conventions, optimizers and schedules", name));
     }
     from = end;
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-// The tables of autograd/README.md, made from the ops.
+// The tables of autograd/README.md, made from the ops, and the pages that hold these and others.
 
 #include <span>
 #include <string>

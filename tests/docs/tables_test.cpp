@@ -1,4 +1,4 @@
-// The tables of autograd/README.md are those that the ops give.
+// The tables of autograd/README.md and optim/README.md are those that the code gives.
 
 #include "tests/docs/tables.h"
 
@@ -10,20 +10,25 @@
 #include "autograd/error.h"
 #include "tests/docs/cells.h"
 #include "tests/docs/files.h"
+#include "tests/docs/optim_tables.h"
 
 using namespace tapegrad;
 using namespace tapegrad::docs;
 
-TEST_CASE("docs/tables: autograd/README.md is as ./run docs writes it") {
-  const std::string page = read_file(kPage), made = with_tables(page, public_headers());
-  REQUIRE(page.find("<!-- generated: ops") != std::string::npos);
-  REQUIRE(page.find("<!-- generated: conventions") != std::string::npos);
-  if (page == made) return;
-  size_t at = 0;
-  while (at < page.size() && at < made.size() && page[at] == made[at]) ++at;
-  const size_t line = made.rfind('\n', at) + 1;
-  FAIL("write the tables of autograd/README.md anew by ./run docs; the first line that differs:\n"
-       << made.substr(line, made.find('\n', line) - line));
+TEST_CASE("docs/tables: the pages are as ./run docs writes them") {
+  for (const std::string name : kPages) {
+    const std::string page = read_file(name), made = with_tables(page, public_headers());
+    const bool ops = name == kPages[0];
+    REQUIRE(page.find(ops ? "<!-- generated: ops" : "<!-- generated: optimizers") != std::string::npos);
+    REQUIRE(page.find(ops ? "<!-- generated: conventions" : "<!-- generated: schedules") !=
+            std::string::npos);
+    if (page == made) continue;
+    size_t at = 0;
+    while (at < page.size() && at < made.size() && page[at] == made[at]) ++at;
+    const size_t line = made.rfind('\n', at) + 1;
+    FAIL_CHECK("write the tables of " << name << " anew by ./run docs; the first line that differs:\n"
+                                      << made.substr(line, made.find('\n', line) - line));
+  }
 }
 
 TEST_CASE("docs/tables: the first program of README.md is the example it names") {
@@ -39,6 +44,25 @@ TEST_CASE("docs/tables: every function of ops.h that is an op has a row") {
     CHECK_MESSAGE(table.find("\n| `" + std::string(name) + "` ") != std::string::npos, name);
   CHECK(table.find("\n| `tanh_backward`") == std::string::npos);
   CHECK(table.find("`tanh_backward`") != std::string::npos);
+}
+
+TEST_CASE("docs/tables: optimisers and schedules with their options") {
+  const std::string optimizers = optimizer_table();
+  for (const char* name :
+       {"SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Lion", "LBFGS"})
+    CHECK_MESSAGE(optimizers.find("\n| `" + std::string(name) + "` ") != std::string::npos, name);
+  CHECK(optimizers.find("momentum = 0, dampening = 0, weight_decay = 0, nesterov = false") !=
+        std::string::npos);
+  const std::string header =
+      "struct ROptions {\n  double a = 1;  // what a is\n  bool b = false;\n};\n"
+      "// Not this.\n\n// Falls to\n// nothing. Throws never.\n"
+      "TAPEGRAD_API Schedule fall(double eta0, std::vector<int64_t> at,\n  ROptions options = {});\n";
+  CHECK(schedule_table(header) == markdown({{"schedule", "arguments", "η(t), k = t − 1"},
+                                            {"`fall`", "eta0, at, a = 1, b = false", "Falls to nothing."}}));
+  const std::string schedules = schedule_table(public_headers());
+  for (const char* name : {"constant", "inverse_time", "step_lr", "one_cycle_lr", "ReduceLROnPlateau"})
+    CHECK_MESSAGE(schedules.find("\n| `" + std::string(name) + "` ") != std::string::npos, name);
+  CHECK(schedules.find("eta0, mode = PlateauMode::min, factor = 0.1") != std::string::npos);
 }
 
 TEST_CASE("docs/tables: cells") {
