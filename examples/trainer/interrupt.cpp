@@ -1,6 +1,7 @@
 #include "examples/trainer/interrupt.h"
 
 #include <csignal>
+#include <initializer_list>
 
 namespace trainer {
 namespace {
