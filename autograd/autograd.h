@@ -14,6 +14,7 @@
 #include "autograd/ops.h"
 #include "autograd/parameter.h"
 #include "autograd/pointwise.h"
+#include "autograd/profile.h"
 #include "autograd/program.h"
 #include "autograd/random.h"
 #include "autograd/report.h"

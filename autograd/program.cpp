@@ -178,6 +178,9 @@ Program& Program::check_every(int64_t runs) {
   return *this;
 }
 
+detail::Replay* Program::last_replay() const {
+  return state_->last() != nullptr ? state_->last()->replay.get() : nullptr;
+}
 size_t Program::arena_bytes() const {
   return state_->last() != nullptr ? state_->last()->replay->plan().arena_bytes : 0;
 }

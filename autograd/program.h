@@ -14,8 +14,11 @@
 
 namespace tapegrad {
 
+class Profiler;
+
 namespace detail {
 class ProgramState;
+class Replay;
 
 // A function of tensors, its type forgotten.
 struct CapturedFunction {
@@ -83,6 +86,9 @@ class TAPEGRAD_API Program {
   std::string text() const;
 
  private:
+  friend class Profiler;
+  detail::Replay* last_replay() const;
+
   std::shared_ptr<detail::ProgramState> state_;
 };
 
