@@ -132,6 +132,7 @@ class TAPEGRAD_API Call {
   detail::Body** out_;
   detail::Body* inline_out_[4];
   detail::Cell* into_ = nullptr;
+  bool headers_only_ = false;  // outputs get no memory for elements
 };
 
 }  // namespace tapegrad

@@ -13,6 +13,7 @@
 #include "autograd/op.h"
 #include "autograd/ops.h"
 #include "autograd/parameter.h"
+#include "autograd/plan.h"
 #include "autograd/pointwise.h"
 #include "autograd/profile.h"
 #include "autograd/program.h"

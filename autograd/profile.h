@@ -32,9 +32,9 @@ struct ProfileEntry {
   double share_of_peak() const { return seconds > 0 ? peak_seconds / seconds : 0; }
 };
 
-// Where the time of a run goes. The time at the machine's peak is flops by the rate of a large matrix product
-// of the library, or bytes by the rate of an addition that touches as many, whichever takes longer; both
-// rates are measured in this process, for the dtype and the number of threads in use.
+// Where the time of a run goes. The time at the machine's peak is flops at peak_flops, or bytes at the rate
+// of an addition that touches as many, whichever takes longer; both rates are measured in this process, for
+// the dtype and the number of threads in use.
 struct TAPEGRAD_API Profile {
   double seconds = 0;                 // of a whole run, the median; more than the records take together
   int64_t runs = 0;                   // that were timed
@@ -51,6 +51,9 @@ inline std::string to_string(const Profile& profile) { return profile.text(); }
 inline void print(const Profile& profile, std::FILE* file = stdout) {
   std::fprintf(file, "%s", profile.text().c_str());
 }
+// Flops per second of vector multiply-adds between registers on all threads in use, measured when first asked
+// for. float32 and float64.
+TAPEGRAD_API double peak_flops(DType dtype);
 // Writes chrome_trace() to a file; throws ResourceError where that is impossible.
 TAPEGRAD_API void save_chrome_trace(const std::string& path, const Profile& profile);
 

@@ -16,9 +16,8 @@ Cost cost_in_step(const Plan& plan, const Step& step, const TraceCall& call);
 // Seconds of a pointwise call's kernel on a block of the step, in the first-level cache.
 double block_seconds(const Plan& plan, const Step& step, const TraceCall& call);
 
-// Seconds that the machine needs at least: the flops at the rate of a large matrix product of the library, or
-// the bytes at the rate of an addition that touches as many. Both rates are measured when first asked for,
-// for each dtype and number of threads.
+// Seconds that the machine needs at least: the flops at peak_flops, or the bytes at the rate of an addition
+// that touches as many. Both rates are measured when first asked for, for each dtype and number of threads.
 double peak_seconds(const Cost& cost, DType dtype);
 // The dtype whose rate counts: float64 if an operand or result is.
 DType rate_dtype(const Trace& trace, const TraceCall& call);

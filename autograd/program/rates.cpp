@@ -9,12 +9,14 @@
 #include <utility>
 
 #include "autograd/body.h"
-#include "autograd/kernels/gemm.h"
+#include "autograd/kernels/multiply_adds.h"
 #include "autograd/kernels/parallel.h"
+#include "autograd/profile.h"
 #include "autograd/program/cost.h"
 #include "autograd/tensor.h"
 
-namespace tapegrad::detail {
+namespace tapegrad {
+namespace detail {
 namespace {
 
 constexpr int64_t kBlock = 256;
@@ -38,15 +40,16 @@ double least(double seconds, F f) {
   return best;
 }
 
-// Flops per second of a product of 512 x 512 matrices.
-double product_rate(DType dtype) {
-  constexpr int64_t kSize = 512;
-  const Tensor a = full({kSize, kSize}, 0.5, dtype), c = full({kSize, kSize}, 0, dtype);
-  const kernels::Gemm shape{.m = kSize, .n = kSize, .k = kSize};
+// Flops per second of multiply-adds between registers, all threads together.
+double arithmetic_rate(DType dtype) {
+  constexpr int64_t kRounds = 20000;
+  const int64_t threads = kernels::num_threads();
   const double taken = least(2e-3, [&] {
-    kernels::gemm(dtype, shape, a.handle()->data, a.handle()->data, nullptr, c.handle()->data);
+    kernels::parallel_for(threads, 1, [&](int64_t begin, int64_t end) {
+      for (; begin < end; ++begin) kernels::multiply_adds(dtype, kRounds);
+    });
   });
-  return 2.0 * kSize * kSize * kSize / taken;
+  return static_cast<double>(threads) * kernels::multiply_adds(dtype, kRounds) / taken;
 }
 
 // Bytes per second of c = a + b over arrays that take `bytes` together.
@@ -81,15 +84,21 @@ double measured(std::map<Key, double>& known, const Key& key, F measure) {
 }
 
 }  // namespace
+}  // namespace detail
+
+double peak_flops(DType dtype) {
+  static std::map<std::pair<DType, int>, double> known;
+  return detail::measured(known, std::pair{dtype, kernels::num_threads()},
+                          [&] { return detail::arithmetic_rate(dtype); });
+}
+
+namespace detail {
 
 double peak_seconds(const Cost& cost, DType dtype) {
-  static std::map<std::pair<DType, int>, double> products;
   static std::map<std::tuple<DType, int, size_t>, double> additions;
   const int threads = kernels::num_threads();
   double seconds = 0;
-  if (cost.flops > 0) {
-    seconds = cost.flops / measured(products, {dtype, threads}, [&] { return product_rate(dtype); });
-  }
+  if (cost.flops > 0) seconds = cost.flops / peak_flops(dtype);
   if (cost.bytes > 0) {
     const size_t size =
         std::bit_ceil(std::clamp<size_t>(static_cast<size_t>(cost.bytes * 0.7), 4096, 1u << 28));
@@ -130,4 +139,5 @@ double block_seconds(const Plan& plan, const Step& step, const TraceCall& call) 
   });
 }
 
-}  // namespace tapegrad::detail
+}  // namespace detail
+}  // namespace tapegrad
