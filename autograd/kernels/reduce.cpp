@@ -56,6 +56,11 @@ double finish(Reduce kind, const Part& part, int64_t n, double parameter) {
   }
 }
 
+// Whether finish() has nothing to do, whatever the part.
+bool ends_as_it_is(Reduce kind) {
+  return kind == Reduce::sum || kind == Reduce::amax || kind == Reduce::amin || kind == Reduce::prod;
+}
+
 // The result of nothing.
 double empty(Reduce kind) {
   switch (kind) {
@@ -156,7 +161,11 @@ class Walk {
       const T* x = x_ + dims_.kept.offset(task / strips) + c;
       column_parts(x, width, shared, parts);
       T* to = y_ + task / strips * dims_.inner + c;
-      for (int64_t i = 0; i < width; ++i) to[i] = finished(parts[i]);
+      if (ends_as_it_is(kind_)) {
+        for (int64_t i = 0; i < width; ++i) to[i] = static_cast<T>(parts[i].a);
+      } else {
+        for (int64_t i = 0; i < width; ++i) to[i] = finished(parts[i]);
+      }
     };
     if (shared) {
       for (int64_t task = 0; task < tasks; ++task) strip(task);
