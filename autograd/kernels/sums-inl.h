@@ -81,19 +81,6 @@ struct ColumnNumbers {
   HWY_ALIGN T v[kColumns];
 };
 
-// `columns` ≤ kColumns elements at p from c on, as a vector with zeros behind the last.
-template <class D, class T>
-HWY_INLINE HWY_ATTR Vec<D> load_columns(D d, const T* p, int64_t c, int64_t columns) {
-  if (HWY_LIKELY(c + static_cast<int64_t>(Lanes(d)) <= columns)) return LoadU(d, p + c);
-  return load_partial(d, p + c, static_cast<size_t>(columns - c));
-}
-
-// The same; zeros also where no column is left.
-template <class D, class T>
-HWY_INLINE HWY_ATTR Vec<D> load_columns_or_none(D d, const T* p, int64_t c, int64_t columns) {
-  return c < columns ? load_columns(d, p, c, columns) : Zero(d);
-}
-
 // The sum of f over `rows` ≤ 8 rows that lie `stride` apart, load(p) reading the columns of f.
 template <bool Both, class T, class F, class Load>
 HWY_INLINE HWY_ATTR auto sum_of_rows(const T* first, int64_t rows, int64_t stride, F f, Load load) {
@@ -189,26 +176,26 @@ HWY_INLINE HWY_ATTR void column_sums_of(const T* x, int64_t n, int64_t columns, 
   if constexpr (Both) tree_b.total(b, columns);
 }
 
-// The largest or, with Sign −1, the smallest of several vectors, and where a NaN was among them, which is
-// kept aside: what the vector maximum makes of it differs between processors.
+// The largest or, with Sign −1, the smallest of several vectors. What the vector maximum makes of a NaN
+// differs between processors, so they are also added up: only where the sum is NaN can there be one.
 template <int Sign, bool Absolute, class D>
 struct Extreme {
   using V = Vec<D>;
-  static constexpr TFromD<D> kNothing = -Sign * std::numeric_limits<TFromD<D>>::infinity();
 
-  V best;
-  Mask<D> nan;
+  V best, sum;
 
-  HWY_INLINE HWY_ATTR Extreme() : best(Set(D(), kNothing)), nan(MaskFromVec(Zero(D()))) {}
+  HWY_INLINE HWY_ATTR Extreme()
+      : best(Set(D(), -Sign * std::numeric_limits<TFromD<D>>::infinity())), sum(Zero(D())) {}
   HWY_INLINE HWY_ATTR void take(V v) {
     if constexpr (Absolute) v = Abs(v);
-    nan = Or(nan, IsNaN(v));
     best = Sign > 0 ? Max(v, best) : Min(v, best);
+    sum = Add(sum, v);
   }
   HWY_INLINE HWY_ATTR void take(const Extreme& other) {
-    nan = Or(nan, other.nan);
     best = Sign > 0 ? Max(other.best, best) : Min(other.best, best);
+    sum = Add(sum, other.sum);
   }
+  HWY_INLINE HWY_ATTR bool maybe_nan() const { return !AllFalse(D(), IsNaN(sum)); }
 };
 
 // The largest |x| or x of a row or, with Sign −1, the smallest; NaN wins.
@@ -232,7 +219,9 @@ HWY_INLINE HWY_ATTR T row_extreme_of(const T* x, int64_t n) {
   found[0].take(found[1]);
   found[2].take(found[3]);
   found[0].take(found[2]);
-  if (HWY_UNLIKELY(!AllFalse(d, found[0].nan))) return std::numeric_limits<T>::quiet_NaN();
+  if (HWY_UNLIKELY(found[0].maybe_nan()) && std::any_of(x, x + n, [](T v) { return v != v; })) {
+    return std::numeric_limits<T>::quiet_NaN();
+  }
 #if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
   // The emulated target's MaxOfLanes knows no −inf.
   HWY_ALIGN T lane[MaxLanes(d)];
@@ -249,25 +238,35 @@ HWY_INLINE HWY_ATTR void column_extremes_of(const T* x, int64_t n, int64_t colum
                                             ColumnNumbers<T>* out) {
   const RowTag<T> d;
   const auto lanes = static_cast<int64_t>(Lanes(d));
-  constexpr int64_t kVectors = 4;  // side by side, so that one need not wait for another
-  static_assert(kColumns % (kVectors * static_cast<int64_t>(MaxLanes(d))) == 0);
-  for (int64_t c = 0; c < columns; c += kVectors * lanes) {
-    Extreme<Sign, Absolute, RowTag<T>> found[kVectors];
-    const auto take_rows = [&](auto load) HWY_ATTR {
-      for (int64_t i = 0; i < n; ++i) {
-#pragma GCC unroll 4
-        for (int64_t k = 0; k < kVectors; ++k) found[k].take(load(x + i * stride, c + k * lanes));
+  for (int64_t i = 0; i < n; i += 8) {
+    const int64_t rows = std::min<int64_t>(8, n - i);
+    const auto take_rows = [&](int64_t c, auto load) HWY_ATTR {
+      Extreme<Sign, Absolute, RowTag<T>> found;
+      const T* first = x + i * stride + c;
+      if (HWY_LIKELY(rows == 8)) {
+#pragma GCC unroll 8
+        for (int64_t r = 0; r < 8; ++r) found.take(load(first + r * stride));
+      } else {
+        for (int64_t r = 0; r < rows; ++r) found.take(load(first + r * stride));
       }
+      auto nan = MaskFromVec(Zero(d));
+      if (HWY_UNLIKELY(found.maybe_nan())) {
+        for (int64_t r = 0; r < rows; ++r) nan = Or(nan, IsNaN(load(first + r * stride)));
+      }
+      if (i > 0) {
+        const auto before = Load(d, out->v + c);
+        nan = Or(nan, IsNaN(before));
+        found.best = Sign > 0 ? Max(found.best, before) : Min(found.best, before);
+      }
+      Store(IfThenElse(nan, Set(d, std::numeric_limits<T>::quiet_NaN()), found.best), d, out->v + c);
     };
-    if (c + kVectors * lanes <= columns) {
-      take_rows([&](const T* p, int64_t at) HWY_ATTR { return LoadU(d, p + at); });
-    } else {
-      take_rows([&](const T* p, int64_t at) HWY_ATTR { return load_columns_or_none(d, p, at, columns); });
+    int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+      take_rows(c, [&](const T* p) HWY_ATTR { return LoadU(d, p); });
     }
-#pragma GCC unroll 4
-    for (int64_t k = 0; k < kVectors; ++k) {
-      const auto nan = Set(d, std::numeric_limits<T>::quiet_NaN());
-      Store(IfThenElse(found[k].nan, nan, found[k].best), d, out->v + c + k * lanes);
+    if (c < columns) {
+      const auto count = static_cast<size_t>(columns - c);
+      take_rows(c, [&](const T* p) HWY_ATTR { return load_partial(d, p, count); });
     }
   }
 }
