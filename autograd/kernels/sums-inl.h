@@ -28,39 +28,39 @@ struct Two {
   V a, b;
 };
 
-// Two sums of one row at once: f(v) gives a Two; f may give anything in the lanes that are masked.
+// Two sums of one row at once: f(v, so_far) adds to a Two; it may add anything in the lanes that are masked.
 template <class T, class F>
 HWY_INLINE HWY_ATTR void row_sum_two(const T* x, int64_t n, F f, double* a, double* b) {
   const RowTag<T> d;
   const auto lanes = static_cast<int64_t>(Lanes(d));
+  using Sums = Two<Vec<decltype(d)>>;
   VectorSum<T> tree_a, tree_b;
   int64_t i = 0;
   while (i + 4 * lanes <= n) {
-    Two<Vec<decltype(d)>> sum[4];
+    Sums sum[4];
 #pragma GCC unroll 4
-    for (int64_t j = 0; j < 4; ++j) sum[j] = f(LoadU(d, x + i + j * lanes));
-    i += 4 * lanes;
-    for (int k = 1; k < 8 && i + 4 * lanes <= n; ++k, i += 4 * lanes) {
+    for (int64_t j = 0; j < 4; ++j) sum[j] = Sums{Zero(d), Zero(d)};
+    for (int k = 0; k < 8 && i + 4 * lanes <= n; ++k, i += 4 * lanes) {
 #pragma GCC unroll 4
-      for (int64_t j = 0; j < 4; ++j) {
-        const auto more = f(LoadU(d, x + i + j * lanes));
-        sum[j].a = Add(sum[j].a, more.a);
-        sum[j].b = Add(sum[j].b, more.b);
-      }
+      for (int64_t j = 0; j < 4; ++j) f(LoadU(d, x + i + j * lanes), sum[j]);
     }
     tree_a.add(Add(Add(sum[0].a, sum[1].a), Add(sum[2].a, sum[3].a)));
     tree_b.add(Add(Add(sum[0].b, sum[1].b), Add(sum[2].b, sum[3].b)));
   }
-  auto rest_a = Zero(d), rest_b = Zero(d);
-  for (; i < n; i += lanes) {
-    const auto count = static_cast<size_t>(std::min(lanes, n - i));
-    const auto more = f(count == Lanes(d) ? LoadU(d, x + i) : load_partial(d, x + i, count));
-    const auto within = FirstN(d, count);
-    rest_a = Add(rest_a, IfThenElseZero(within, more.a));
-    rest_b = Add(rest_b, IfThenElseZero(within, more.b));
+  if (i < n) {
+    Sums rest{Zero(d), Zero(d)};
+    for (; i + lanes <= n; i += lanes) f(LoadU(d, x + i), rest);
+    tree_a.add(rest.a);
+    tree_b.add(rest.b);
   }
-  tree_a.add(rest_a);
-  tree_b.add(rest_b);
+  if (i < n) {
+    const auto count = static_cast<size_t>(n - i);
+    const auto within = FirstN(d, count);
+    Sums last{Zero(d), Zero(d)};
+    f(load_partial(d, x + i, count), last);
+    tree_a.add(IfThenElseZero(within, last.a));
+    tree_b.add(IfThenElseZero(within, last.b));
+  }
   *a = tree_a.total();
   *b = tree_b.total();
 }
