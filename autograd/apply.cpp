@@ -68,6 +68,7 @@ class Invocation {
   void run(std::span<const CellRef> into = {}) {
     resolve();
     if (t_state.trace == nullptr) call_.into_ = into;
+    call_.headers_only_ = t_state.trace != nullptr && !t_state.trace->runs_kernels();
     call_.op_->shape(call_);
     if (t_state.trace != nullptr) [[unlikely]]
       return run_traced();
@@ -76,9 +77,9 @@ class Invocation {
   }
 
   void run_traced() {
-    if (call_.op_->flags.writes_state)
-      t_state.trace->before_write(detail::written_cell(*call_.op_, call_.options_));
-    if (call_.op_->forward != nullptr) call_.op_->forward(call_);
+    const bool writes = call_.op_->flags.writes_state;
+    if (writes) t_state.trace->before_write(detail::written_cell(*call_.op_, call_.options_));
+    if (call_.op_->forward != nullptr && (writes || !call_.headers_only_)) call_.op_->forward(call_);
     note();
     t_state.trace->record(*call_.op_, call_.options_, call_.where_,
                           {call_.args_, static_cast<size_t>(call_.inputs_)}, call_.in_,
@@ -96,6 +97,7 @@ class Invocation {
 
   Cost cost() {
     resolve();
+    call_.headers_only_ = true;
     call_.op_->shape(call_);
     return call_.op_->cost(call_);
   }
@@ -321,7 +323,7 @@ void Call::output(DType dtype, std::span<const int64_t> dims, int64_t numel) {
       return;
     }
   }
-  push(detail::make_body(dtype, dims, numel));
+  push(headers_only_ ? detail::make_header(dtype, dims, numel) : detail::make_body(dtype, dims, numel));
 }
 
 void Call::alias(int input, const Shape& shape) {

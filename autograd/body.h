@@ -57,6 +57,9 @@ inline Body* make_body(DType dtype, std::span<const int64_t> dims, int64_t numel
   return body;
 }
 
+// A tensor without elements, for looking at shapes: its address tells it from others, and must not be read.
+Body* make_header(DType dtype, std::span<const int64_t> dims, int64_t numel);
+
 // Says where on which tape the value of a fresh body stands.
 inline void put_on_tape(Body& body, uint64_t serial, uint32_t value, bool tracked) {
   body.tape = serial;

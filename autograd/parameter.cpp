@@ -23,6 +23,8 @@ CellRef new_cell(const Tensor& value, bool parameter, std::string_view name) {
     raise<DTypeError>("[Parameter] expected float32 or float64, given {}; use cast",
                       describe(*value.handle()));
   }
+  if (detail::t_state.trace != nullptr) [[unlikely]]
+    detail::t_state.trace->check_held(value.handle());
   auto* cell = new detail::Cell;
   cell->parameter = cell->trainable = parameter;
   cell->id = g_next_cell.fetch_add(1, std::memory_order_relaxed);

@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "autograd/body.h"
+#include "autograd/plan.h"
 #include "autograd/program/replay.h"
 #include "autograd/raise.h"
 #include "autograd/tape.h"
@@ -57,6 +59,20 @@ class ProgramState {
     fresh->recording.result = {};
     variants_.push_back(std::move(fresh));
     return *(last_ = variants_.back().get());
+  }
+
+  // A run on inputs without elements, and what its plan will hold.
+  MemoryPlan plan_memory(std::span<const TensorSpec> specs) {
+    std::vector<Tensor> inputs;
+    for (const TensorSpec& spec : specs) {
+      inputs.push_back(
+          Tensor::adopt(make_header(spec.dtype, {spec.shape.begin(), spec.shape.end()}, spec.shape.numel())));
+    }
+    Recording recording;
+    recording.trace.run_no_kernels();
+    trace_run(inputs, recording);
+    recording.trace.undo();
+    return memory_of(make_plan(recording.trace, recording.values));
   }
 
   ProgramResult run(std::span<const Tensor> inputs) {
@@ -168,6 +184,11 @@ class ProgramState {
 
 }  // namespace detail
 
+MemoryPlan detail::plan_memory(CapturedFunction function, bool gradients,
+                               std::span<const TensorSpec> inputs) {
+  return ProgramState(std::move(function), gradients, {}).plan_memory(inputs);
+}
+
 Program::Program(detail::CapturedFunction function, bool gradients, ProgramOptions options)
     : state_(std::make_shared<detail::ProgramState>(std::move(function), gradients, options)) {}
 
@@ -178,8 +199,14 @@ Program& Program::check_every(int64_t runs) {
   return *this;
 }
 
+detail::Replay* Program::last_replay() const {
+  return state_->last() != nullptr ? state_->last()->replay.get() : nullptr;
+}
 size_t Program::arena_bytes() const {
   return state_->last() != nullptr ? state_->last()->replay->plan().arena_bytes : 0;
+}
+MemoryPlan Program::memory() const {
+  return state_->last() != nullptr ? detail::memory_of(state_->last()->replay->plan()) : MemoryPlan();
 }
 std::string Program::text() const {
   return state_->last() != nullptr ? to_string(state_->last()->replay->plan()) : "nothing recorded yet\n";

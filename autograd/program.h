@@ -14,8 +14,11 @@
 
 namespace tapegrad {
 
+class Profiler;
+
 namespace detail {
 class ProgramState;
+class Replay;
 
 // A function of tensors, its type forgotten.
 struct CapturedFunction {
@@ -37,6 +40,18 @@ CapturedFunction captured_function(F f) {
           N};
 }
 }  // namespace detail
+
+// Bytes of tensors that a run of a program holds at once.
+struct MemoryPlan {
+  size_t inputs = 0;     // the caller's
+  size_t cells = 0;      // parameters, buffers and an optimiser's state that it reads or writes
+  size_t constants = 0;  // folded, or given by the function
+  size_t arena = 0;      // everything in between, shared by lifetime
+  size_t results = 0;    // handed to the caller, and new values of cells that are not written in place
+
+  size_t peak() const { return inputs + cells + constants + arena + results; }
+};
+TAPEGRAD_API std::string to_string(const MemoryPlan& memory);
 
 struct ProgramOptions {
   // The function itself runs instead of the recording on the second run and on every check_every-th from then
@@ -79,10 +94,15 @@ class TAPEGRAD_API Program {
 
   // The bytes of the arena of the last recording: what is live at once, between ops.
   size_t arena_bytes() const;
+  // What a run of the last recording holds.
+  MemoryPlan memory() const;
   // What the last recording does, step by step.
   std::string text() const;
 
  private:
+  friend class Profiler;
+  detail::Replay* last_replay() const;
+
   std::shared_ptr<detail::ProgramState> state_;
 };
 

@@ -62,7 +62,8 @@ std::string json_number(double x) {
 }  // namespace
 
 bool Report::ok() const {
-  return !entries_.empty() && faults_.empty() && culprits_.empty() && canaries_caught_ == canaries_ &&
+  return !entries_.empty() && faults_.empty() && culprits_.empty() && undecided_.empty() &&
+         canaries_caught_ == canaries_ &&
          std::all_of(entries_.begin(), entries_.end(), [](const CheckedEntry& e) { return e.passed; });
 }
 
@@ -127,9 +128,12 @@ std::string Report::text(bool colour) const {
   for (const Culprit& c : culprits_) {
     text += fmt::format("\n  {}record {} {}{}{}: {}", red, c.record, c.op, plain, location(c.where), c.what);
   }
+  for (const Culprit& c : undecided_) {
+    text += fmt::format("\n  not decided: record {} {}{}: {}", c.record, c.op, location(c.where), c.what);
+  }
   if (records_verified_ > 0) {
     text += fmt::format("\n  {}{} records are verified with the cotangents they received",
-                        culprits_.empty() ? "" : "the other ", records_verified_);
+                        culprits_.empty() && undecided_.empty() ? "" : "the other ", records_verified_);
   }
   return text;
 }
@@ -168,12 +172,14 @@ std::string Report::json() const {
     return fmt::format("{{\"verdict\":{},\"input\":{},\"what\":{}}}", json_string(name(f.verdict)), f.input,
                        json_string(f.what));
   });
-  list("culprits", culprits_, [](const Culprit& c) {
+  const auto record = [](const Culprit& c) {
     return fmt::format(
         "{{\"record\":{},\"op\":{},\"file\":{},\"line\":{},\"operand\":{},\"element\":{},\"what\":{}}}",
         c.record, json_string(c.op), json_string(c.where.file != nullptr ? c.where.file : ""), c.where.line,
         c.operand, c.element, json_string(c.what));
-  });
+  };
+  list("culprits", culprits_, record);
+  list("undecided", undecided_, record);
   return text + "}";
 }
 

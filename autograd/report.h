@@ -52,7 +52,7 @@ struct StructureFault {
   std::string what;
 };
 
-// The record of a tape whose derivative is wrong.
+// A record of a tape whose derivative is wrong, or could not be decided.
 struct Culprit {
   size_t record;   // its place on the tape
   std::string op;  // with its options
@@ -68,9 +68,9 @@ struct CheckedInput {
   Shape shape;
 };
 
-// The outcome of a gradient check. ok() is true when every derivative agrees, no rule is broken, at least one
-// derivative was checked, and every canary was caught: a derivative shifted by ten times its bar must be
-// called wrong.
+// The outcome of a gradient check. ok() is true when every derivative agrees, no rule is broken, no record is
+// wrong or undecided, at least one derivative was checked, and every canary was caught: a derivative shifted
+// by ten times its bar must be called wrong.
 class TAPEGRAD_API Report {
  public:
   bool ok() const;
@@ -80,6 +80,9 @@ class TAPEGRAD_API Report {
   const std::vector<StructureFault>& faults() const { return faults_; }
   // Records of the tape that are wrong, the last on the tape first, which is where the sweep met them.
   const std::vector<Culprit>& culprits() const { return culprits_; }
+  // Records whose derivative is neither shown to be right nor to be wrong: bars too wide to tell, a jump or a
+  // pole that the op does not declare.
+  const std::vector<Culprit>& undecided() const { return undecided_; }
   // Records of the tape that were replayed and verified with the cotangent that really reached them.
   size_t records_verified() const { return records_verified_; }
   // The derivative furthest from agreement: failures first, then by |gradient − difference| / bar. Throws
@@ -103,7 +106,7 @@ class TAPEGRAD_API Report {
   std::vector<CheckedInput> inputs_;
   std::vector<CheckedEntry> entries_;
   std::vector<StructureFault> faults_;
-  std::vector<Culprit> culprits_;
+  std::vector<Culprit> culprits_, undecided_;
   size_t records_verified_ = 0;
   int64_t evaluations_ = 0;
   int canaries_ = 0;

@@ -29,6 +29,14 @@ Body* new_alias(Body* of, std::span<const int64_t> dims) {
   return body;
 }
 
+Body* make_header(DType dtype, std::span<const int64_t> dims, int64_t numel) {
+  static const Tensor owner = full({}, 0);
+  Body* body = start_body(dtype, dims, numel, 0);
+  body->data = body;
+  body->owner = retain(owner.handle());
+  return body;
+}
+
 void delete_body(Body* body) noexcept {
   Body* owner = body->owner;  // an owner has no owner itself, so this goes one step deep
   if (body->small_bytes != 0) {

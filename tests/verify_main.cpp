@@ -7,6 +7,7 @@
 #include <regex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "autograd/threads.h"
 #include "tests/verify/gradient_table.h"
@@ -23,6 +24,7 @@ int main(int argc, char** argv) {
   tapegrad::verify::GradientRunOptions gradients;
   gradients.progress = true;
   std::string json;
+  std::vector<std::string> parts;
   tapegrad::verify::UlpOptions options;
   options.progress = true;
   options.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
@@ -36,6 +38,10 @@ int main(int argc, char** argv) {
   app.add_option("--seed", gradients.seed, "of samples, cotangents and graphs")
       ->excludes(ulp_flag)
       ->capture_default_str();
+  app.add_option("--only", parts, "of the run, only these parts: matrix, faults, graphs, network")
+      ->check(CLI::IsMember({"matrix", "faults", "graphs", "network"}))
+      ->delimiter(',')
+      ->excludes(ulp_flag);
   app.add_option("--json", json, "write the figures to this file");
   app.add_option("--filter", options.filter, "only ops whose name matches this regular expression")
       ->check([](const std::string& text) -> std::string {
@@ -58,6 +64,13 @@ int main(int argc, char** argv) {
     gradients.filter = options.filter;
     gradients.threads = options.threads;
     if (gradients.quick) gradients.graphs = 30;
+    const auto wanted = [&](const char* part) {
+      return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end();
+    };
+    gradients.matrix = wanted("matrix");
+    gradients.faults = wanted("faults");
+    gradients.network = wanted("network");
+    if (!wanted("graphs")) gradients.graphs = 0;
     return tapegrad::verify::run_gradients(gradients, json);
   }
   tapegrad::set_num_threads(options.threads);

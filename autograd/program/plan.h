@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/program.h"
 #include "autograd/program/trace.h"
 
 namespace tapegrad::detail {
@@ -57,6 +58,9 @@ struct Plan {
   size_t arena_bytes = 0;
   size_t dropped = 0;  // calls that nothing needs
 };
+
+// What is held at once while the plan runs.
+MemoryPlan memory_of(const Plan& plan);
 
 Plan make_plan(const Trace& trace, std::span<const uint32_t> results);
 

@@ -206,6 +206,7 @@ void Replay::run(std::span<const Tensor> inputs, std::span<Tensor> results) {
       for (Body*& body : replay.fresh_bodies_) release(std::exchange(body, nullptr));
     }
   } restore{*this, tape};
+  const bool timed = clock_ != nullptr && clock_->begin();
   for (const HostWork& work : trace_.host_work()) work.prepare(work.state.get());
   put_numbers();
   // What a cell held is still to be had at the end, so it is not written over.
@@ -234,10 +235,14 @@ void Replay::run(std::span<const Tensor> inputs, std::span<Tensor> results) {
     updates_[u].move_to(to->data);
   }
 
-  for (size_t s = 0; s < parts_.size(); ++s) {
-    if (parts_[s].group != nullptr) parts_[s].group->run();
-    else parts_[s].call->run();
-    poison(s);
+  if (timed) [[unlikely]] {
+    run_steps_timed();
+  } else {
+    for (size_t s = 0; s < parts_.size(); ++s) {
+      if (parts_[s].group != nullptr) parts_[s].group->run();
+      else parts_[s].call->run();
+      poison(s);
+    }
   }
 
   for (size_t k = 0; k < results.size(); ++k) {
@@ -245,6 +250,19 @@ void Replay::run(std::span<const Tensor> inputs, std::span<Tensor> results) {
   }
   write_cells(inputs, result_bodies_);
   for (const HostWork& work : trace_.host_work()) work.commit(work.state.get());
+  if (timed) [[unlikely]]
+    clock_->end();
+}
+
+// The loop of run, with a look at the clock after each step.
+void Replay::run_steps_timed() {
+  clock_->start();
+  for (size_t s = 0; s < parts_.size(); ++s) {
+    if (parts_[s].group != nullptr) parts_[s].group->run();
+    else parts_[s].call->run();
+    clock_->end_of_step(s);
+    poison(s);
+  }
 }
 
 // Nothing of this throws but for want of memory, before anything is written.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "autograd/gradients.h"
+#include "autograd/program/clock.h"
 #include "autograd/program/plan.h"
 
 namespace tapegrad::detail {
@@ -20,6 +21,7 @@ class PlannedCall {
   PlannedCall& operator=(const PlannedCall&) = delete;
 
   void run() { call_.op_->forward(call_); }
+  Cost cost() const { return call_.op_->cost(call_); }
 
  private:
   std::vector<const Body*> in_;
@@ -59,6 +61,9 @@ class Replay {
   const Plan& plan() const { return plan_; }
   // The results, in the order of the plan, into `results`.
   void run(std::span<const Tensor> inputs, std::span<Tensor> results);
+  // Runs from now on tell it how long their steps take; null: none.
+  void time(StepClock* clock) { clock_ = clock; }
+  bool is_timed() const { return clock_ != nullptr; }
 
  private:
   // A value that may lie elsewhere in the next run, and the pointers that follow it.
@@ -91,6 +96,7 @@ class Replay {
   void* number(uint32_t v);
   void put_numbers() const;
   void poison(size_t step) const;
+  void run_steps_timed();
   void write_cells(std::span<const Tensor> inputs, std::span<Body* const> results);
   Tensor result(uint32_t v, std::span<const Tensor> inputs, std::span<Body* const> results,
                 std::span<const Tensor> cells) const;
@@ -106,6 +112,7 @@ class Replay {
   std::vector<std::unique_ptr<PlannedCall>> calls_;
   std::vector<std::unique_ptr<Group>> groups_;
   std::vector<Part> parts_;
+  StepClock* clock_ = nullptr;
   std::vector<Source> inputs_, cells_, results_, updates_;  // by Place::index
   // Of the run under way.
   std::vector<Body*> result_bodies_;

@@ -163,11 +163,27 @@ void Trace::host(HostWork work) {
   host_.push_back(std::move(work));
 }
 
+void Trace::check_held(const Body* body) const {
+  const auto found = of_body_.find(body);
+  if (kernels_ || found == of_body_.end()) return;
+  const TraceValue::Kind kind = values_[found->second].kind;
+  if (kind != TraceValue::Kind::produced && kind != TraceValue::Kind::input) return;
+  raise<GraphError>(
+      "[plan] a parameter or buffer was made of {}, which is not computed while memory is planned",
+      describe(*body));
+}
+
 uint32_t Trace::value_of(const Tensor& x) { return tensor(x.handle()); }
 
 void Trace::check_readable(const Body* body) const {
   const auto found = of_body_.find(body);
-  if (found == of_body_.end() || !values_[found->second].varies) return;
+  if (found == of_body_.end()) return;
+  const TraceValue& value = values_[found->second];
+  if (!kernels_ && value.kind == TraceValue::Kind::produced) {
+    raise<GraphError>("[plan] the elements of {} were read, and nothing is computed while memory is planned",
+                      describe(*body));
+  }
+  if (!value.varies) return;
   raise<GraphError>(
       "[capture] the elements of {} were read while a program was recorded; what is done with them would be "
       "the same in every later run",

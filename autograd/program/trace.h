@@ -60,6 +60,9 @@ struct HostWork {
 // While one is installed on the thread, every op that runs is noted here besides running as ever.
 class Trace {
  public:
+  // Values are headers without elements from now on: no kernel runs, and nothing computed can be read.
+  void run_no_kernels() { kernels_ = false; }
+  bool runs_kernels() const { return kernels_; }
   // x as input k of the run: a tensor of its own, told from one that the function holds itself.
   Tensor input(const Tensor& x);
 
@@ -75,6 +78,8 @@ class Trace {
   void host(HostWork work);
   // Throws GraphError for a value that another run may compute differently.
   void check_readable(const Body* body) const;
+  // Throws GraphError for a value without elements, which would live on in a cell.
+  void check_held(const Body* body) const;
   // The value of a tensor that the function returned: a constant where the run did not make it.
   uint32_t value_of(const Tensor& x);
   // Puts all cells back to what they were.
@@ -99,6 +104,7 @@ class Trace {
   std::vector<TraceWrite> writes_;
   std::vector<HostWork> host_;
   uint32_t inputs_ = 0;
+  bool kernels_ = true;
   std::unordered_map<const Body*, uint32_t> of_body_;
   std::unordered_map<const Cell*, uint32_t> of_cell_;  // what each cell holds at this point of the run
   std::vector<Tensor> kept_;                           // so that no address in of_body_ is used again

@@ -21,6 +21,7 @@ class ReportBuilder {
 
   void inputs_of(const verify::Subject& subject);
   void add(const CheckedEntry& entry) { report_.entries_.push_back(entry); }
+  void drop_last() { report_.entries_.pop_back(); }
   // Directions from number `begin` on that failed, and of which every entry passed: those that were too noisy
   // to tell no longer count, the others are kinks.
   void excuse_directions(size_t begin) {
@@ -41,6 +42,7 @@ class ReportBuilder {
     report_.faults_.push_back({verdict, input, std::move(what)});
   }
   void culprit(Culprit culprit) { report_.culprits_.push_back(std::move(culprit)); }
+  void undecided(Culprit record) { report_.undecided_.push_back(std::move(record)); }
   void verified_record() { ++report_.records_verified_; }
   void evaluations(int64_t count) { report_.evaluations_ += count; }
   void canary(bool caught) {

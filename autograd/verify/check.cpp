@@ -1,6 +1,7 @@
 #include "autograd/verify/check.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 
@@ -137,6 +138,7 @@ void Check::run() {
       if (!whole) directions_of_input(v);
     }
   }
+  ties();
   note_vacuous();
 }
 
@@ -148,6 +150,7 @@ void Check::run_recorded(Tensors cotangents, Tensors gradients) {
   for (const Tensor& g : gradients_[0]) largest_.back().push_back(largest_finite(g));
   const std::vector<int> same(static_cast<size_t>(options_.projections), 0);
   directions(same);
+  ties();
 }
 
 void Check::entries(size_t v, std::span<const int64_t> which) {
@@ -168,16 +171,20 @@ void Check::entries(size_t v, std::span<const int64_t> which) {
   }
 }
 
-Tensors Check::random_direction() {
+Tensors Check::random_direction(bool together) {
   Tensors direction;
+  const uint64_t common = rng_.bits();
+  const double widest = rms_.empty() ? 0 : *std::max_element(rms_.begin(), rms_.end());
   for (size_t v = 0; v < subject_.varied().size(); ++v) {
     const Tensor& x = subject_.inputs()[static_cast<size_t>(subject_.varied()[v])];
     direction.push_back(copy_of(x));
     double* to = elements(direction.back());
-    const uint64_t counter = rng_.bits();
+    const uint64_t counter = together ? common : rng_.bits();
+    const double least = 0.1 * (together ? widest : rms_[v]);
     for (int64_t i = 0; i < x.numel(); ++i) {
-      const double size = std::isfinite(to[i]) ? std::max(std::fabs(to[i]), 0.1 * rms_[v]) : 0;
-      to[i] = random_part(counter + static_cast<uint64_t>(i)) * size;
+      const double size = std::isfinite(to[i]) ? std::max(std::fabs(to[i]), least) : 0;
+      const uint64_t key = together ? std::bit_cast<uint64_t>(to[i] + 0.0) : static_cast<uint64_t>(i);
+      to[i] = random_part(counter + key) * size;
     }
   }
   return direction;
@@ -227,12 +234,28 @@ void Check::directions(std::span<const int> cotangents) {
   }
 }
 
+void Check::ties() {
+  const auto& found = report_.report().entries();
+  const auto by_point = [](const CheckedEntry& e) { return e.passed && excused(e.verdict); };
+  const auto failed = [](const CheckedEntry& e) { return !e.passed; };
+  if (std::none_of(found.begin(), found.end(), by_point) || std::any_of(found.begin(), found.end(), failed))
+    return;
+  const Tensors direction = random_direction(/*together=*/true);
+  const Along a = along(direction, gradients_[0]);
+  const int which[] = {0};
+  SubjectLine line(ground_, which, direction);
+  check(line, which, &a.value, &a.typical, DirectionScales(direction).values, -1, -1);
+  // Among other kinks it says nothing.
+  if (found.back().verdict != Verdict::disagree && !found.back().passed) report_.drop_last();
+}
+
 // Halves a direction that failed until the wrong entries are few enough to be looked at one by one.
 //
 // Where several entries are at kinks, the sides of a direction through them lie far apart, or anywhere,
-// though the gradient of each entry lies between its own. So it is the entries that decide there, as many as
-// the effort allows: a direction that passes as a kink is searched like one that fails; and one that fails is
-// excused if every part of it that does not agree consists of entries that pass, some of them at kinks.
+// though the gradient of each entry lies between its own. A jump or a pole of one entry says nothing about
+// the others. So it is the entries that decide there, as many as the effort allows: a direction that passes
+// because of the point is searched like one that fails; and one that fails is excused if every part of it
+// that does not agree consists of entries that pass, some of them at kinks.
 bool Check::search(int q, const Tensors& direction) {
   const size_t begin = report_.report().entries().size() - 1;
   const bool passed = report_.report().entries()[begin].passed;
@@ -265,7 +288,7 @@ Check::Part Check::search_part(int q, const Tensors& direction, size_t v, int64_
   const bool passed =
       check(line, which, &a.value, &a.typical, DirectionScales(part).values, subject_.varied()[v], -1);
   const Verdict verdict = report_.report().entries().back().verdict;
-  if (passed && verdict != Verdict::kink_in) return Part::right;
+  if (passed && !excused(verdict)) return Part::right;
   if (end - begin <= kSearchEntries) {
     std::vector<int64_t> entries_of_part(static_cast<size_t>(end - begin));
     std::iota(entries_of_part.begin(), entries_of_part.end(), begin);
@@ -274,20 +297,23 @@ Check::Part Check::search_part(int q, const Tensors& direction, size_t v, int64_
     const std::span<const CheckedEntry> found = std::span(report_.report().entries()).subspan(first);
     const auto right = [](const CheckedEntry& e) { return e.passed; };
     const auto kink = [](const CheckedEntry& e) { return e.verdict == Verdict::kink_in; };
-    if (!std::all_of(found.begin(), found.end(), right)) return Part::wrong;
+    const auto wrong = [](const CheckedEntry& e) { return refuted(e.verdict); };
+    if (std::any_of(found.begin(), found.end(), wrong)) return Part::wrong;
+    if (!std::all_of(found.begin(), found.end(), right)) return Part::unknown;
     if (verdict == Verdict::noisy || std::any_of(found.begin(), found.end(), kink)) return Part::bends;
-    return passed ? Part::right : Part::wrong;
+    return passed ? Part::right : refuted(verdict) ? Part::wrong : Part::unknown;
   }
   const int64_t middle = begin + (end - begin) / 2;
   const Part left = search_part(q, direction, v, begin, middle);
   if (left == Part::wrong) return left;
   const Part right = search_part(q, direction, v, middle, end);
-  if (right == Part::wrong || left == Part::unknown || right == Part::unknown)
-    return right == Part::wrong ? right : Part::unknown;
+  if (right == Part::wrong) return right;
+  if (left == Part::unknown || right == Part::unknown) return Part::unknown;
   if (left == Part::bends || right == Part::bends) return Part::bends;
   // Where both halves are right and the whole disagrees, something else is wrong.
   if (passed) return Part::right;
-  return verdict == Verdict::noisy ? Part::bends : Part::wrong;
+  if (verdict == Verdict::noisy) return Part::bends;
+  return refuted(verdict) ? Part::wrong : Part::unknown;
 }
 
 bool Check::check(Line& line, std::span<const int> which, const double* gradients, const double* typical,

@@ -30,20 +30,24 @@ class Check {
   void entries(size_t v, std::span<const int64_t> which);
   void directions_of_input(size_t v);
   void directions(std::span<const int> cotangents);
-  // True if the last direction in the report failed, or passed as a kink.
+  // True if the last direction in the report failed, or passed because of some point on its way.
   bool doubtful() const {
     const CheckedEntry& last = report_.report().entries().back();
-    return !last.passed || last.verdict == Verdict::kink_in;
+    return !last.passed || excused(last.verdict);
   }
   // True if the direction, which is the last one in the report, passes.
   bool search(int q, const Tensors& direction);
   // bends: right entry by entry, and some are at kinks or the part is noisy; unknown: not looked at to the
-  // end
+  // end, or not decided
   enum class Part : uint8_t { right, bends, wrong, unknown };
   Part search_part(int q, const Tensors& direction, size_t v, int64_t begin, int64_t end);
+  // Where something passed because of the point: a direction that moves equal values together, along which
+  // ties stay ties and their function is smooth.
+  void ties();
   void note_vacuous();
 
-  Tensors random_direction();
+  // `together`: equal values of all inputs have the same part.
+  Tensors random_direction(bool together = false);
   double typical_entry(int q, size_t v) const { return largest_[static_cast<size_t>(q)][v]; }
   // Estimates and judges one line, and adds what was found to the report. True if it passed.
   bool check(Line& line, std::span<const int> which, const double* gradients, const double* typical,

@@ -68,11 +68,24 @@ void Differences::take(double scale, int levels, Evidence* evidence) {
 
 bool Differences::sharp(double part, const Evidence* evidence) const {
   for (int q = 0; q < line_.count(); ++q) {
-    // Where nothing has moved yet, a wider step may show more.
-    if (line_.mass(q) == 0 && evidence[q].gradient != 0) return false;
-    const double size = evidence[q].size(), likely = effort_.typical * evidence[q].typical;
-    const double limit = std::min(part * std::max(size, likely), std::max(part, 0.1) * size);
-    if (!(evidence[q].difference.bar <= effort_.tolerance * limit)) return false;
+    if (!sharp_at(q, part, evidence)) return false;
+  }
+  return true;
+}
+
+bool Differences::sharp_at(int q, double part, const Evidence* evidence) const {
+  // Where nothing has moved yet, a wider step may show more.
+  if (line_.mass(q) == 0 && evidence[q].gradient != 0) return false;
+  const double size = evidence[q].size(), likely = effort_.typical * evidence[q].typical;
+  const double limit = std::min(part * std::max(size, likely), std::max(part, 0.1) * size);
+  return evidence[q].difference.bar <= effort_.tolerance * limit;
+}
+
+bool Differences::bends(const Evidence* evidence) {
+  if (!looked_) look_at_sides(line_, evidence[0].scale, sides_);
+  looked_ = true;
+  for (int q = 0; q < line_.count(); ++q) {
+    if (!sides_[q].kink && !sides_[q].jump && !sharp_at(q, effort_.enough, evidence)) return false;
   }
   return true;
 }
@@ -86,6 +99,11 @@ void Differences::find(Evidence* evidence) {
     if (sharp(effort_.early, evidence)) return;
   }
   if (sharp(effort_.enough, evidence)) return;
+  if (bends(evidence)) {
+    // A kink at the point, or closer to it than the narrowest steps there are.
+    take(scales_[0] * 0x1p-20, 6, evidence);
+    return;
+  }
   // The slow way: more levels from smaller steps, with the noise as it is measured where it can be.
   measure(evidence);
   for (double shrink : {1.0, 0x1p-4, 0x1p-8, 0x1p-12, 0x1p-16, 0x1p-20}) {

@@ -33,6 +33,9 @@ class Differences {
   void find(Evidence* evidence);
   void take(double scale, int levels, Evidence* evidence);
   bool sharp(double part, const Evidence* evidence) const;
+  bool sharp_at(int q, double part, const Evidence* evidence) const;
+  // True if a kink or a jump at the point is why bars are not sharp: ever smaller steps would not help.
+  bool bends(const Evidence* evidence);
   void measure(Evidence* evidence);
   void count_lost(Evidence* evidence);
   void look_for_cancelling(int q, Evidence* evidence);
@@ -43,6 +46,8 @@ class Differences {
   double largest_input_;
   Effort effort_;
   bool measured_ = false;
+  bool looked_ = false;
+  Sides sides_[Line::kMost];
   double sigma_[Line::kMost] = {};  // of one value of each φ; −1: not seen
 };
 

@@ -12,18 +12,26 @@ struct Quotients {
   Quotients(Line& line, double h, double ratio, size_t levels) : levels(levels) {
     for (size_t k = 0; k < levels; ++k, h /= ratio) {
       const Line::Point up = line.at(h), down = line.at(-h);
-      for (int q = 0; q < line.count(); ++q) of[q][k] = (up.phi[q] - down.phi[q]) / (up.t - down.t);
+      for (int q = 0; q < line.count(); ++q) {
+        of[q][k] = (up.phi[q] - down.phi[q]) / (up.t - down.t);
+        gap[q][k] = up.phi[q] / up.t - down.phi[q] / down.t;
+      }
     }
   }
   std::span<const double> operator[](int q) const { return {of[q], levels}; }
+  // Of φ_q: how far apart the slopes of the two sides are as the step goes to 0.
+  double bend(int q, double h, double ratio, double noise) const {
+    return std::fabs(extrapolate({gap[q], levels}, h, ratio, 2 * noise, Powers::odd).value);
+  }
 
   size_t levels;
   double of[Line::kMost][kMostLevels];
+  double gap[Line::kMost][kMostLevels];  // right minus left
 };
 
 }  // namespace
 
-Rung extrapolate(std::span<const double> quotients, double h, double ratio, double noise) {
+Rung extrapolate(std::span<const double> quotients, double h, double ratio, double noise, Powers powers) {
   double table[kMostLevels][kMostLevels];
   double weights[kMostLevels][kMostLevels];  // Σ|w|/h of each entry, for the noise it carries
   Rung best;
@@ -32,7 +40,7 @@ Rung extrapolate(std::span<const double> quotients, double h, double ratio, doub
     table[k][0] = quotients[k];
     weights[k][0] = 1 / h;
     finite &= std::isfinite(quotients[k]);
-    double power = 1;
+    double power = powers == Powers::even ? 1 : 1 / ratio;
     for (size_t j = 1; j <= k; ++j) {
       power *= ratio * ratio;
       table[k][j] = (power * table[k][j - 1] - table[k - 1][j - 1]) / (power - 1);
@@ -65,8 +73,10 @@ void central(Line& line, double scale, int levels, const double* noise, Estimate
     if (!to[q].finite) continue;
     to[q].value = a.truncation + a.roundoff <= b.truncation + b.roundoff ? a.value : b.value;
     to[q].narrowest = std::min(a.narrowest, b.narrowest);
+    const double bend = std::max(first.bend(q, h, 2, error), second.bend(q, kSecond * h, 2, error));
     to[q].bar = kSafety * (std::max(a.truncation, b.truncation) + std::max(a.roundoff, b.roundoff) +
-                           std::fabs(a.value - b.value));
+                           std::fabs(a.value - b.value)) +
+                0.5 * bend;
   }
 }
 
@@ -76,7 +86,8 @@ Estimate fine_ladder(Line& line, double scale, int q) {
   const Rung rung = extrapolate(quotients[q], h, 3, 2 * kUnit * line.mass(q));
   Estimate estimate;
   estimate.value = rung.value;
-  if (rung.finite) estimate.bar = kSafety * (rung.truncation + rung.roundoff);
+  const double bend = quotients.bend(q, h, 3, 2 * kUnit * line.mass(q));
+  if (rung.finite) estimate.bar = kSafety * (rung.truncation + rung.roundoff) + 0.5 * bend;
   estimate.step = h;
   estimate.narrowest = rung.narrowest;
   estimate.mass = line.mass(q);

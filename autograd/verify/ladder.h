@@ -3,6 +3,7 @@
 // Derivatives by extrapolated central differences, with an error bar. Internal, not installed.
 
 #include <cmath>
+#include <cstdint>
 #include <span>
 
 #include "autograd/verify/line.h"
@@ -21,10 +22,14 @@ struct Rung {
   bool finite = false;
 };
 
-// The best entry of Richardson's table over quotients at steps h, h/ratio, h/ratio², …, whose errors go with
-// the even powers of the step, by Ridders' criterion (Adv. Eng. Software 4, 1982): the difference to its two
-// parents plus the noise. `noise` is the error of one value of φ.
-Rung extrapolate(std::span<const double> quotients, double h, double ratio, double noise);
+// The powers of the step that the errors of quotients go with: 2, 4, 6, … or 1, 3, 5, ….
+enum class Powers : uint8_t { even = 2, odd = 1 };
+
+// The best entry of Richardson's table over quotients at steps h, h/ratio, h/ratio², …, by Ridders' criterion
+// (Adv. Eng. Software 4, 1982): the difference to its two parents plus the noise. `noise` is the error of one
+// value of φ.
+Rung extrapolate(std::span<const double> quotients, double h, double ratio, double noise,
+                 Powers powers = Powers::even);
 
 struct Estimate {
   double value = 0;
@@ -38,6 +43,9 @@ struct Estimate {
 // κ·[truncation + round-off + how far they differ] of two ladders with unrelated steps, from h0 and from
 // 0.34375·h0, for each φ of the line into `to`. h0 = 2^(⌊log₂ scale⌋ − 5). 4·levels evaluations. `noise`: of
 // one value of each φ; null: 2u·mass.
+// A kink closer to the point than the steps leaves no trace in central quotients: they are the mean of two
+// slopes. So half of what remains of the gap between the two sides at step 0 is part of the bar: nothing for
+// a smooth function, and exactly the error where all steps reach across a kink.
 void central(Line& line, double scale, int levels, const double* noise, Estimate* to);
 
 // One ladder of eleven steps in ratio 3, from scale/8·3⁻³ down to scale/8·3⁻¹³: a second opinion. For φ_q.

@@ -101,9 +101,11 @@ Line::Point SubjectLine::evaluate(double t) {
       double& size = size_[k][static_cast<size_t>(j)];
       const bool first = size < 0;
       if (first) size = 0;
-      const double grown = std::max({finite_size(y[j]), finite_size(y0[j]), size}) - size;
+      const double here = std::max(finite_size(y[j]), finite_size(y0[j]));
+      const double grown = std::max(here, size) - size;
       for (int q = 0; q < count_; ++q) {
         sum[q].add(c[q][j] * difference);
+        point.mass[q] += std::fabs(c[q][j]) * here;
         mass_[q] += std::fabs(c[q][j]) * grown;
         if (first) weight_[q] += std::fabs(c[q][j]);
       }

@@ -38,6 +38,7 @@ class Line {
   struct Point {
     double t;  // the step that rounding left of the one asked for
     double phi[kMost];
+    double mass[kMost];  // Σ|c·f| over the outputs that have moved here
   };
 
   virtual ~Line() = default;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "autograd/raise.h"
 #include "autograd/text.h"
@@ -23,7 +24,7 @@ class Records {
   Records(Tape& tape, const Trace& trace, const GradcheckOptions& options, ReportBuilder& report)
       : tape_(tape), trace_(trace), options_(options), report_(report), sums_(tape.values()) {}
 
-  void run() {
+  std::vector<Culprit> run() {
     for (const auto& [value, cotangent] : trace_.seeds) add_up(value, cotangent);
     std::vector<bool> visited(tape_.size());
     for (const Visit& visit : trace_.visits) {
@@ -37,7 +38,7 @@ class Records {
     for (size_t r = tape_.size(); r-- > 0;) {
       for (uint32_t k = 0; k < tape_[r].output_count && !visited[r]; ++k) {
         if (sums_[tape_[r].first_output + k].defined())
-          blame(r, -1, -1, "a cotangent reached it, and the sweep passed it over");
+          blame(r, "a cotangent reached it, and the sweep passed it over");
       }
     }
     for (const auto& [value, gradient] : trace_.leaves) {
@@ -46,6 +47,7 @@ class Records {
           Verdict::structure, -1,
           fmt::format("the gradient of leaf %{} is not the sum of what the records contributed", value));
     }
+    return std::move(excused_);
   }
 
  private:
@@ -54,13 +56,14 @@ class Records {
     sum = sum.defined() ? add(sum, contribution) : contribution;
   }
 
-  void blame(size_t r, int operand, int64_t element, std::string what) {
+  Culprit accused(size_t r, int operand, int64_t element, std::string what) const {
     const Record& record = tape_[r];
     const std::string options = to_string(record.option_ref());
     std::string op(record.op->name);
     if (!options.empty()) op += "(" + options + ")";
-    report_.culprit({r, std::move(op), record.where, operand, element, std::move(what)});
+    return {r, std::move(op), record.where, operand, element, std::move(what)};
   }
+  void blame(size_t r, std::string what) { report_.culprit(accused(r, -1, -1, std::move(what))); }
 
   bool replays(size_t r, const Record& record) {
     std::vector<Arg> args;
@@ -75,7 +78,7 @@ class Records {
     const Tensors outputs = apply_all(*record.op, std::span<const Arg>(args), record.option_ref());
     for (uint32_t k = 0; k < record.output_count; ++k) {
       if (same_bits(outputs[k], tape_.value(record.first_output + k))) continue;
-      blame(r, -1, -1,
+      blame(r,
             fmt::format("run again on its saved inputs, output {} has other bits: a saved value is stale, or "
                         "the op is not deterministic",
                         k));
@@ -88,7 +91,7 @@ class Records {
     for (uint32_t k = 0; k < record.output_count; ++k) {
       const Tensor &got = visit.cotangents[k], &sum = sums_[record.first_output + k];
       if (got.defined() == sum.defined() && (!got.defined() || same_bits(got, sum))) continue;
-      blame(visit.record, -1, -1,
+      blame(visit.record,
             fmt::format("the cotangent of output {} is not the sum of what was contributed to it: something "
                         "was lost, counted twice or misrouted",
                         k));
@@ -125,27 +128,34 @@ class Records {
     ReportBuilder part(options.seed);
     Check(subject, options, part).run_recorded(std::move(cotangents), std::move(gradients));
     report_.absorb(part.report());
-    const CheckedEntry* worst = nullptr;
+    const auto words = [&](const CheckedEntry& e) {
+      const std::string where =
+          e.input < 0 ? "along a random direction"
+          : e.entry < 0
+              ? subject.input_name(e.input) + " along a random direction"
+              : fmt::format("{} {}", subject.input_name(e.input),
+                            index_text(e.entry, subject.inputs()[static_cast<size_t>(e.input)].shape()));
+      return accused(visit.record, e.input, e.entry,
+                     fmt::format("{}: {}, gradient {:.10g}, difference {:.10g} ± {:.2g}", where,
+                                 name(e.verdict), e.gradient, e.difference, e.bar));
+    };
+    const CheckedEntry *worst = nullptr, *by_point = nullptr;
     for (const CheckedEntry& e : part.report().entries()) {
+      if (excused(e.verdict) && (by_point == nullptr || e.entry >= 0)) by_point = &e;
       if (e.passed) continue;
-      // An entry says more than a direction.
+      // What is refuted says more than what cannot be told, and an entry more than a direction.
       const auto rank = [](const CheckedEntry& entry) {
-        return std::pair(entry.entry >= 0,
-                         std::fabs(entry.gradient - entry.difference) / std::max(entry.bar, 1e-300));
+        return std::tuple(refuted(entry.verdict), entry.entry >= 0,
+                          std::fabs(entry.gradient - entry.difference) / std::max(entry.bar, 1e-300));
       };
       if (worst == nullptr || rank(e) > rank(*worst)) worst = &e;
     }
-    if (worst == nullptr) return true;
-    const std::string where =
-        worst->input < 0 ? "along a random direction"
-        : worst->entry < 0
-            ? subject.input_name(worst->input) + " along a random direction"
-            : fmt::format(
-                  "{} {}", subject.input_name(worst->input),
-                  index_text(worst->entry, subject.inputs()[static_cast<size_t>(worst->input)].shape()));
-    blame(visit.record, worst->input, worst->entry,
-          fmt::format("{}: {}, gradient {:.10g}, difference {:.10g} ± {:.2g}", where, name(worst->verdict),
-                      worst->gradient, worst->difference, worst->bar));
+    if (worst == nullptr) {
+      if (by_point != nullptr) excused_.push_back(words(*by_point));
+      return true;
+    }
+    if (refuted(worst->verdict)) report_.culprit(words(*worst));
+    else report_.undecided(words(*worst));
     return false;
   }
 
@@ -154,18 +164,20 @@ class Records {
   const GradcheckOptions& options_;
   ReportBuilder& report_;
   Tensors sums_;  // by value: what was contributed so far
+  std::vector<Culprit> excused_;
 };
 
 }  // namespace
 
-void check_records(Tape& tape, const Trace& trace, const GradcheckOptions& options, ReportBuilder& report) {
+std::vector<Culprit> check_records(Tape& tape, const Trace& trace, const GradcheckOptions& options,
+                                   ReportBuilder& report) {
   detail::TapeImpl* const current = detail::t_state.tape;
   detail::t_state.tape = nullptr;
   struct Restore {
     detail::TapeImpl* tape;
     ~Restore() { detail::t_state.tape = tape; }
   } restore{current};
-  Records(tape, trace, options, report).run();
+  return Records(tape, trace, options, report).run();
 }
 
 }  // namespace tapegrad::verify

@@ -33,7 +33,10 @@ Verdict compare(const Evidence& e, double tolerance) {
   if (narrow && larger <= r + 256 * kUnit * e.whole_mass / e.scale) return Verdict::agree_zero;
   // Not zero, but next to nothing for values of this size; and within the bar.
   if (narrow && within && larger <= tolerance * e.natural / e.scale) return Verdict::agree_zero;
-  return within ? Verdict::noisy : Verdict::disagree;
+  // What the levels of a ladder leave open is its truncation error only where they converge. So a bar that is
+  // not sharp refutes by its tenfold.
+  const bool far = !(std::fabs(e.gradient - d.value) <= 10 * r);
+  return !within && (resolved || far) ? Verdict::disagree : Verdict::noisy;
 }
 
 void look_at_sides(Line& line, double scale, Sides* to) {
@@ -45,7 +48,9 @@ void look_at_sides(Line& line, double scale, Sides* to) {
     down[k] = line.at(-h);
   }
   for (int q = 0; q < line.count(); ++q) {
-    const double noise = 2 * kUnit * line.mass(q);
+    double mass = 0;
+    for (int k = 0; k < kSteps; ++k) mass = std::max({mass, up[k].mass[q], down[k].mass[q]});
+    const double noise = 2 * kUnit * mass;
     double right[kSteps], left[kSteps], gap[kSteps], jump[kSteps];
     for (int k = 0; k < kSteps; ++k) {
       right[k] = up[k].phi[q] / up[k].t;
@@ -57,20 +62,32 @@ void look_at_sides(Line& line, double scale, Sides* to) {
       const auto [low, high] = std::minmax_element(from, end);
       return *low >= 0.9 * *high && std::isfinite(*low) && std::isfinite(*high);
     };
+    auto bar = [&](int k) { return kSafety * 2 * noise / std::fabs(up[k].t); };
+    auto slack = [&](const double* quotient, int last) {
+      return bar(last) + std::fabs(quotient[last] - quotient[last - 1]);
+    };
     Sides& sides = to[q] = {};
     sides.jump = constant(jump, jump + kSteps) && jump[0] > 100 * noise;
+    if (sides.jump) {
+      sides.low = INFINITY;
+      sides.high = -INFINITY;
+      constexpr int kLast = kSteps - 1;
+      for (const auto& [points, slope] : {std::pair(up, right), std::pair(down, left)}) {
+        if (!(std::fabs(points[kLast].phi[q]) < 1e-3 * jump[kLast])) continue;
+        sides.low = std::min(sides.low, slope[kLast] - slack(slope, kLast));
+        sides.high = std::max(sides.high, slope[kLast] + slack(slope, kLast));
+      }
+      if (sides.low > sides.high) std::swap(sides.low, sides.high);
+      continue;
+    }
     // The steps at which a gap of the widest one's size stands out of the noise, from the widest down.
-    auto bar = [&](int k) { return kSafety * 2 * noise / std::fabs(up[k].t); };
     int usable = 0;
     while (usable < kSteps && gap[0] > 100 * bar(usable)) ++usable;
     sides.kink = usable >= 4 && constant(gap, gap + usable);
     if (!sides.kink) continue;
     const int last = usable - 1;
-    auto slack = [&](const double* quotient) {
-      return bar(last) + std::fabs(quotient[last] - quotient[last - 1]);
-    };
-    sides.low = std::min(right[last] - slack(right), left[last] - slack(left));
-    sides.high = std::max(right[last] + slack(right), left[last] + slack(left));
+    sides.low = std::min(right[last] - slack(right, last), left[last] - slack(left, last));
+    sides.high = std::max(right[last] + slack(right, last), left[last] + slack(left, last));
   }
 }
 
@@ -85,10 +102,9 @@ Verdict Court::judge(int q, Evidence& e) {
   if (first != Verdict::disagree && first != Verdict::noisy) return first;
   if (!std::isfinite(e.gradient)) return first;
   const Sides& s = sides(q);
-  if (s.jump) return Verdict::jump;
-  if (s.kink) {
-    return e.gradient >= s.low && e.gradient <= s.high ? Verdict::kink_in : Verdict::kink_out;
-  }
+  const bool between = e.gradient >= s.low && e.gradient <= s.high;
+  if (s.jump) return between ? Verdict::jump : Verdict::disagree;
+  if (s.kink) return between ? Verdict::kink_in : Verdict::kink_out;
   if (first == Verdict::noisy) return first;
   // A second opinion counts only if it excludes the first one, holds the gradient, and is sharp.
   if (!second_[q]) fine_[q] = fine_ladder(line_, scale_, q);
@@ -100,6 +116,12 @@ Verdict Court::judge(int q, Evidence& e) {
   if (!fine_[q].finite || !disjoint || !holds || !(fine_[q].bar < 1e-7 * other.size())) return first;
   e = other;
   return Verdict::agree;
+}
+
+bool refuted(Verdict verdict) { return verdict == Verdict::disagree || verdict == Verdict::kink_out; }
+
+bool excused(Verdict verdict) {
+  return verdict == Verdict::kink_in || verdict == Verdict::jump || verdict == Verdict::nonfinite;
 }
 
 bool passes(Verdict verdict, const Expected& expected) {

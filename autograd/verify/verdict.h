@@ -34,7 +34,9 @@ Verdict compare(const Evidence& evidence, double tolerance);
 struct Sides {
   bool kink = false;  // they differ by an amount that does not shrink with the step
   bool jump = false;  // φ(h) − φ(−h) does not shrink with the step
-  double low = 0;     // the one-sided derivatives, with their errors
+  // The one-sided derivatives, with their errors. At a jump those of the sides that are continuous at the
+  // point; without one, everything.
+  double low = 0;
   double high = 0;
 };
 // Looks at both sides of the point, at steps from scale·2⁻⁸ to scale·2⁻²³; 12 evaluations. Fills one for each
@@ -62,6 +64,14 @@ class Court {
   bool second_[Line::kMost] = {};
   Estimate fine_[Line::kMost];
 };
+
+// True if the gradient is further from the difference than the bars of both explain. What fails otherwise
+// (too noisy to tell, a jump, a pole) is not decided.
+bool refuted(Verdict verdict);
+
+// True for a verdict that passes because of the point and not because the gradient agrees: what is beside
+// that point may be wrong and is to be looked at by itself.
+bool excused(Verdict verdict);
 
 // True if the verdict passes where `expected` may be met.
 bool passes(Verdict verdict, const Expected& expected);

@@ -51,16 +51,19 @@ void print_list(const char* heading, const std::vector<std::string>& list) {
   for (const std::string& text : list) fmt::print("  {}\n", text);
 }
 
-void print_summary(const GradientRun& run, const OpRow& sum) {
-  const Planted& f = sum.faults;
-  const int64_t real = f.planted - f.equivalent;
+void print_derivatives(const GradientRun& run, const OpRow& sum) {
   fmt::print(
-      "\n{} derivatives of {} ops in {} rounds: {} false alarms, {} not decided; {} scaled samples outside "
+      "{} derivatives of {} ops in {} rounds: {} false alarms, {} not decided; {} scaled samples outside "
       "their op's domain\n",
       sum.tally.entries, run.rows.size(), run.rounds, sum.tally.false_alarms, sum.tally.undecided,
       sum.tally.skipped);
   fmt::print("resolution: {:.1e} in the median, {:.1e} at the 99th percentile of {} derivatives\n",
              sum.tally.resolution(0.5), sum.tally.resolution(0.99), sum.tally.bars.size());
+}
+
+void print_faults(const OpRow& sum) {
+  const Planted& f = sum.faults;
+  const int64_t real = f.planted - f.equivalent;
   fmt::print("{} faults planted, {} equivalent; of the other {}: {} caught ({:.2f} %), {} missed\n",
              f.planted, f.equivalent, real, f.caught, percent(f.caught, real), f.missed);
   fmt::print(
@@ -68,21 +71,30 @@ void print_summary(const GradientRun& run, const OpRow& sum) {
       "%) and calls {} wrong\n",
       f.torch_caught, percent(f.torch_caught, real), sum.torch_alarms, sum.right_samples, f.jax_caught,
       percent(f.jax_caught, real), sum.jax_alarms);
-  const GraphTally& g = run.graphs;
-  if (g.graphs > 0) {
-    fmt::print(
-        "{} random graphs with one broken record each, {} of them equivalent; of the other {}: {} named "
-        "({:.1f} %), {} silent; {} named wrongly\n",
-        g.graphs, g.equivalent, g.graphs - g.equivalent, g.named, percent(g.named, g.graphs - g.equivalent),
-        g.silent, g.wrong);
-  }
-  if (run.network.forward > 0) {
-    fmt::print(
-        "a 784-256-128-10 network, batch of 1000, by projection: {:.3f} s, as long as {:.1f} forward passes "
-        "({} evaluations){}\n",
-        run.network.check, run.network.passes(), run.network.evaluations,
-        run.network.ok ? "" : "; called wrong");
-  }
+}
+
+void print_graphs(const GraphTally& g) {
+  fmt::print(
+      "{} random graphs with one broken record each, {} of them equivalent; of the other {}: {} named "
+      "({:.1f} %), {} silent; {} named wrongly\n",
+      g.graphs, g.equivalent, g.graphs - g.equivalent, g.named, percent(g.named, g.graphs - g.equivalent),
+      g.silent, g.wrong);
+}
+
+void print_network(const NetworkTime& network) {
+  fmt::print(
+      "a 784-256-128-10 network, batch of {}, by projection: {:.3f} s, as long as {:.1f} forward passes "
+      "({} evaluations){}\n",
+      network.batch, network.check, network.passes(), network.evaluations,
+      network.ok ? "" : "; called wrong");
+}
+
+void print_summary(const GradientRun& run, const OpRow& sum) {
+  fmt::print("\n");
+  if (run.rounds > 0) print_derivatives(run, sum);
+  if (sum.faults.planted > 0) print_faults(sum);
+  if (run.graphs.graphs > 0) print_graphs(run.graphs);
+  for (const NetworkTime& network : run.networks) print_network(network);
   fmt::print("{:.0f} s\n{}\n", run.seconds, run.ok() ? "ok" : "FAILED");
 }
 
@@ -122,10 +134,14 @@ nlohmann::json to_json(const GradientRun& run, const GradientRunOptions& options
                    {"named", run.graphs.named},
                    {"silent", run.graphs.silent},
                    {"wrong", run.graphs.wrong}};
-  all["network"] = {{"forward_seconds", run.network.forward},
-                    {"check_seconds", run.network.check},
-                    {"forward_passes", run.network.passes()},
-                    {"evaluations", run.network.evaluations}};
+  all["networks"] = nlohmann::json::array();
+  for (const NetworkTime& network : run.networks) {
+    all["networks"].push_back({{"batch", network.batch},
+                               {"forward_seconds", network.forward},
+                               {"check_seconds", network.check},
+                               {"forward_passes", network.passes()},
+                               {"evaluations", network.evaluations}});
+  }
   all["keeps_denormals"] = keeps_denormals();
   all["ops"] = nlohmann::json::array();
   for (const OpRow& row : run.rows) all["ops"].push_back(to_json(row));
@@ -144,9 +160,11 @@ int run_gradients(const GradientRunOptions& options, const std::string& json) {
     return 2;
   }
   const OpRow sum = run.total();
-  print_heading();
-  for (const OpRow& row : run.rows) print_row(row);
-  print_row(sum);
+  if (options.matrix || options.faults) {
+    print_heading();
+    for (const OpRow& row : run.rows) print_row(row);
+    print_row(sum);
+  }
   print_list("Not decided:", sum.tally.undecided_at);
   print_list("False alarms:", sum.tally.alarms);
   print_list("Missed:", sum.faults.missed_at);

@@ -25,6 +25,8 @@ struct GradientRunOptions {
   int threads = 1;
   bool progress = false;        // on standard error, where that is a terminal
   int64_t entries = 1'000'000;  // rounds with new samples until so many are checked; not where quick
+  bool matrix = true;           // check right gradients
+  bool faults = true;           // plant faults into them
   int graphs = 300;             // random ones
   bool network = true;          // time the check of a 784-256-128-10 network
 };
@@ -82,6 +84,7 @@ struct GraphTally {
 };
 
 struct NetworkTime {
+  int64_t batch = 0;
   double forward = 0;  // seconds of one pass
   double check = 0;    // seconds of a check by projection
   int64_t evaluations = 0;
@@ -92,12 +95,13 @@ struct NetworkTime {
 struct GradientRun {
   std::vector<OpRow> rows;
   GraphTally graphs;
-  NetworkTime network;
+  std::vector<NetworkTime> networks;
   int rounds = 0;
   double seconds = 0;
 
   OpRow total() const;
-  // No false alarm, at most 0.5 % of the faults missed, no record named wrongly and 98 % of them named.
+  // Something was checked; of each part that ran: no false alarm, at most 0.5 % of the faults missed, no
+  // record named wrongly and 98 % of them named.
   bool ok() const;
 };
 
@@ -115,7 +119,6 @@ void check_matrix(const Op& op, uint64_t seed, const MatrixEffort& effort, Tally
 void plant_faults(const Op& op, uint64_t seed, int places, int64_t points, OpRow& row);
 // Graph number `number`, of up to 60 ops.
 void check_graph(uint64_t seed, int number, GraphTally& tally);
-// With a batch of 1000.
-NetworkTime time_network(uint64_t seed);
+NetworkTime time_network(uint64_t seed, int64_t batch);
 
 }  // namespace tapegrad::verify

@@ -115,8 +115,25 @@ TEST_CASE("verify/gradients: what a run must keep") {
   CHECK_FALSE(run.ok());
   run.graphs.wrong = 0;
   CHECK(run.ok());
-  run.network.ok = false;
+  run.networks.push_back({.batch = 128, .ok = false});
   CHECK_FALSE(run.ok());
+}
+
+TEST_CASE("verify/gradients: a part of the run alone") {
+  GradientRunOptions options = kShort;
+  options.matrix = options.faults = false;
+  const Op* list[] = {find_op("exp")};
+  CHECK_FALSE(verify_gradients(options, list).ok());  // no part at all
+  options.graphs = 2;
+  const GradientRun graphs = verify_gradients(options, list);
+  CHECK(graphs.ok());
+  CHECK(graphs.total().tally.entries + graphs.total().faults.planted == 0);
+  options.graphs = 0;
+  options.faults = true;
+  const GradientRun faults = verify_gradients(options, list);
+  CHECK(faults.ok());
+  CHECK(faults.rounds == 0);
+  CHECK(faults.total().faults.caught > 5);
 }
 
 TEST_CASE("verify/gradients: a graph's broken record is looked for, and the same seed draws the same one") {

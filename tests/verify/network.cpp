@@ -11,8 +11,6 @@
 namespace tapegrad::verify {
 namespace {
 
-constexpr int64_t kBatch = 1000;  // moving the parameters costs as much whatever the batch
-
 template <class F>
 double seconds_of(const F& f) {
   const auto start = std::chrono::steady_clock::now();
@@ -22,13 +20,13 @@ double seconds_of(const F& f) {
 
 }  // namespace
 
-NetworkTime time_network(uint64_t seed) {
+NetworkTime time_network(uint64_t seed, int64_t batch) {
   Rng rng(seed);
   const nn::FeedForward net({784, 256, 128, 10}, {nn::tanh, nn::tanh, nn::identity}, rng, nn::gaussian,
                             float64);
-  const Tensor images = rng.uniform({kBatch, 784}, 0, 1, float64), labels = rng.integers({kBatch}, 0, 10);
+  const Tensor images = rng.uniform({batch, 784}, 0, 1, float64), labels = rng.integers({batch}, 0, 10);
   auto loss = [&] { return cross_entropy(net(images), labels); };
-  NetworkTime time;
+  NetworkTime time{.batch = batch};
   std::vector<double> forward;
   loss();
   for (int i = 0; i < 21; ++i) forward.push_back(seconds_of(loss));

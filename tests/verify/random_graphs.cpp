@@ -228,8 +228,9 @@ void check_graph(uint64_t seed, int number, GraphTally& tally) {
   const Tensor loss = again(tape, plain, which, broken)[plain_loss.handle()->value];
   ++tally.graphs;
   const Report report = gradcheck(tape, loss, {}, {.seed = seed});
-  bool named = false, wrong = equivalent && !report.ok();
-  for (const Culprit& culprit : report.culprits()) (culprit.record == which ? named : wrong) = true;
+  bool named = false, wrong = equivalent && testing::found(report);
+  for (const Culprit& culprit : report.culprits())
+    (!equivalent && culprit.record == which ? named : wrong) = true;
   tally.equivalent += equivalent;
   tally.named += !equivalent && named && !wrong;
   tally.silent += !equivalent && !named && !wrong;

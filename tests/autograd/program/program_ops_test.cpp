@@ -145,6 +145,29 @@ TEST_CASE("autograd/program_ops: random graphs, value and gradients") {
   set_num_threads(threads);
 }
 
+TEST_CASE("autograd/program_ops: the memory of random graphs is known without running them") {
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    INFO("seed ", seed);
+    Rng rng(seed);
+    std::vector<Parameter> cells;
+    cells.emplace_back(rng.normal({}, float64));
+    cells.emplace_back(rng.normal({30, 30}, float64));
+    cells.emplace_back(rng.normal({500}, float64));
+    auto f = [&] { return random_graph(seed, 5 + static_cast<int>(seed % 40), cells); };
+    const MemoryPlan before = plan(f);
+    Program program = capture(f);
+    program.check_every(0);
+    const ProgramResult run = program();
+    // What the run holds, counted from what it gave.
+    size_t results = 8;
+    for (const Gradients::Entry& entry : run.gradients.entries())
+      results += 8 * static_cast<size_t>(entry.gradient.numel());
+    CHECK(before.arena == program.arena_bytes());
+    CHECK(before.results <= results);  // gradients that are one tensor, or a cell's, are counted once
+    CHECK(before.peak() == program.memory().peak());
+  }
+}
+
 TEST_CASE("autograd/program_ops: no two live buffers overlap") {
   size_t shared = 0;
   for (uint64_t seed = 0; seed < 1000; ++seed) {

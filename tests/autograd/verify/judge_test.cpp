@@ -22,7 +22,7 @@ class NumberLine final : public Line {
   Point evaluate(double t) override {
     const double moved = x_ + t, y0 = f_(x_), y = f_(moved);
     if (y != y0) mass_[0] = std::max({mass_[0], std::fabs(y), std::fabs(y0)});
-    return {moved - x_, {y - y0, 0}};
+    return {moved - x_, {y - y0, 0}, {y != y0 ? std::max(std::fabs(y), std::fabs(y0)) : 0, 0}};
   }
   std::function<double(double)> f_;
   double x_;
