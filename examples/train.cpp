@@ -60,6 +60,19 @@ void draw(const OutputFolder& out, const Options& options, const nn::FeedForward
   }
 }
 
+// Where the time of a loss and its gradients goes, on one batch.
+void profile_step(const Options& options, const nn::FeedForward& net, const Data& data,
+                  const OutputFolder& out) {
+  const int64_t samples = std::min(options.batch, data.train.size());
+  Tape tape;
+  const Tensor loss = batch_loss(options, net, slice(data.train.inputs, 0, 0, samples),
+                                 slice(data.train.targets, 0, 0, samples));
+  const Profile found = profile(tape, loss);
+  say("{}\n", to_string(found));
+  out.write("profile.txt", to_string(found));
+  out.write("profile.json", found.chrome_trace());
+}
+
 int run(const Options& options) {
   if (options.quiet || options.json) be_quiet();
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));

@@ -150,7 +150,7 @@ void draw_boundary(Drawer& drawer, const OutputFolder& out, const nn::FeedForwar
   }
   const Tensor grid = from_vector(places, {kSide * kSide, 2});
   const Tensor chances = softmax(cast(net(cast(grid, data.test.inputs.dtype())), float64), 1);
-  const Tensor best = argmax(chances, 1), sure = amax(chances, {1});
+  const Tensor best = argmax(chances, 1), sure = amax(chances, Dims{1});
   std::string field = "x,y,class,probability\n";
   for (int64_t i = 0; i < kSide * kSide; ++i) {
     const auto k = static_cast<size_t>(i);
