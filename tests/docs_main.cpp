@@ -1,11 +1,12 @@
-// ./run docs: writes the generated tables of autograd/README.md. With --counts prints one line that says how
-// many ops there are and what is checked of them.
+// ./run docs: writes the generated tables of autograd/README.md and nn/README.md. With --counts prints one
+// line that says how many ops there are and what is checked of them.
 
 #include <cstdio>
 #include <exception>
 #include <string_view>
 
 #include "tests/docs/files.h"
+#include "tests/docs/nn_tables.h"
 #include "tests/docs/tables.h"
 
 int main(int argc, char** argv) {
@@ -23,6 +24,9 @@ int main(int argc, char** argv) {
     const std::string page = read_file(kPage), made = with_tables(page, public_headers());
     if (made != page) write_file(kPage, made);
     std::printf("%s: %s\n", kPage, made == page ? "up to date" : "written");
+    const std::string nn_page = read_file(kNnPage), nn_made = with_nn_tables(nn_page);
+    if (nn_made != nn_page) write_file(kNnPage, nn_made);
+    std::printf("%s: %s\n", kNnPage, nn_made == nn_page ? "up to date" : "written");
   } catch (const std::exception& error) {
     std::fprintf(stderr, "docs: %s\n", error.what());
     return 1;

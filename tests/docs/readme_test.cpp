@@ -195,12 +195,16 @@ bool stands_in(const std::vector<std::string>& block, const std::vector<std::str
 
 TEST_CASE("docs/readme: every block of code is compiled") {
   const std::filesystem::path source = TAPEGRAD_SOURCE_DIR;
-  std::vector<std::vector<std::string>> compiled = {read_lines(source / "tests/docs/readme_test.cpp")};
+  std::vector<std::vector<std::string>> compiled = {read_lines(source / "tests/docs/readme_test.cpp"),
+                                                    read_lines(source / "tests/docs/nn_readme_test.cpp")};
   for (const auto& entry : std::filesystem::directory_iterator(source / "examples")) {
     if (entry.path().extension() == ".cpp") compiled.push_back(read_lines(entry.path()));
   }
-  const auto blocks = code_blocks(read_lines(source / "README.md"));
+  auto blocks = code_blocks(read_lines(source / "README.md"));
   CHECK(blocks.size() >= 6);
+  const auto of_nn = code_blocks(read_lines(source / "nn/README.md"));
+  CHECK(of_nn.size() >= 3);
+  blocks.insert(blocks.end(), of_nn.begin(), of_nn.end());
   for (const auto& block : blocks) {
     REQUIRE_FALSE(block.empty());
     std::string text;
@@ -213,7 +217,7 @@ TEST_CASE("docs/readme: every block of code is compiled") {
 
 TEST_CASE("docs/readme: every file it links to is there") {
   const std::filesystem::path source = TAPEGRAD_SOURCE_DIR;
-  for (const std::string page : {"README.md", "autograd/README.md", "tests/README.md"}) {
+  for (const std::string page : {"README.md", "autograd/README.md", "nn/README.md", "tests/README.md"}) {
     const std::filesystem::path path = source / page;
     std::string text;
     bool code = false;
