@@ -1,6 +1,6 @@
 #pragma once
 
-// Everything of the engine: tensors, ops, tapes, gradients, own ops, the gradient check and graph files.
+// Everything of the engine: tensors, ops, tapes, gradients, own ops, the gradient check, files.
 
 #include "autograd/advise.h"
 #include "autograd/apply.h"
@@ -10,6 +10,7 @@
 #include "autograd/gradients.h"
 #include "autograd/inspect.h"
 #include "autograd/io/graph.h"
+#include "autograd/io/safetensors.h"
 #include "autograd/op.h"
 #include "autograd/ops.h"
 #include "autograd/parameter.h"

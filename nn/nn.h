@@ -5,6 +5,7 @@
 #include "autograd/autograd.h"
 #include "nn/activation.h"
 #include "nn/branches.h"
+#include "nn/checkpoint.h"
 #include "nn/data/data.h"
 #include "nn/feedforward.h"
 #include "nn/init.h"

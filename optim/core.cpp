@@ -100,14 +100,14 @@ const std::vector<uint32_t>& Core::find(const Gradients& gradients, bool allow_u
   }
   if (t_ == 0 && !allow_unused && present_.size() < members_.size()) {
     std::string names;
-    for (const CellRef& cell : unused(parameters(), gradients)) {
+    for (const CellRef& cell : unused(parameters(), gradients))  // frozen ones are not meant to
       names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", cell.name());
+    if (!names.empty()) {
+      raise<GraphError>(
+          "[{}] took no part in the loss of the first step: {}; leave out what is not to be learned, or step "
+          "with allow_unused",
+          name_, names);
     }
-    raise<GraphError>(
-        "[{}] took no part in the loss of the first step: {}; leave out what is not to be learned, or step "
-        "with "
-        "allow_unused",
-        name_, names);
   }
   return present_;
 }

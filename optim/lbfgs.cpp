@@ -58,7 +58,8 @@ class Landscape final : public Line {
     std::string missing;
     for (const CellRef& parameter : parameters_) {
       const Tensor* g = now.gradients.find(parameter);
-      if (g == nullptr) missing += fmt::format("{}\"{}\"", missing.empty() ? "" : ", ", parameter.name());
+      if (g == nullptr && parameter.requires_grad())
+        missing += fmt::format("{}\"{}\"", missing.empty() ? "" : ", ", parameter.name());
       const Tensor value =
           g != nullptr ? g->detach() : zeros(parameter.value().shape(), parameter.value().dtype());
       flat.push_back(reshape(cast(value, DType::float64), {-1}));
@@ -66,8 +67,7 @@ class Landscape final : public Line {
     if (!missing.empty() && !allow_unused) {
       raise<GraphError>(
           "[LBFGS] took no part in the loss of the first step: {}; leave out what is not to be learned, or "
-          "step "
-          "with allow_unused",
+          "step with allow_unused",
           missing);
     }
     return {0, now.value.item(), cat(flat), 0};

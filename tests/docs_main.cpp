@@ -1,4 +1,4 @@
-// ./run docs: writes the generated tables of autograd/README.md and optim/README.md. With --counts prints one
+// ./run docs: writes the generated tables of the pages anew. With --counts prints one
 // line that says how many ops there are and what is checked of them.
 
 #include <cstdio>
@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "tests/docs/files.h"
+#include "tests/docs/nn_tables.h"
 #include "tests/docs/tables.h"
 
 int main(int argc, char** argv) {

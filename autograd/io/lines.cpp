@@ -26,16 +26,15 @@ std::string checked(std::string_view path) {
   return std::string(path);
 }
 
-}  // namespace
-
-LineReader::LineReader(std::string_view path) : path_(checked(path)), buffer_(kBufferBytes) {
+// A regular file to read.
+int open_file(const std::string& path) {
   // Without O_NONBLOCK, opening a FIFO would wait for a writer.
-  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (descriptor_ < 0) fail(path_, "cannot open the file", errno);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (descriptor < 0) fail(path, "cannot open the file", errno);
   struct stat status = {};
   const char* what = nullptr;
   int code = 0;
-  if (::fstat(descriptor_, &status) != 0) {
+  if (::fstat(descriptor, &status) != 0) {
     what = "cannot examine the file";
     code = errno;
   } else if (S_ISDIR(status.st_mode)) {
@@ -45,22 +44,32 @@ LineReader::LineReader(std::string_view path) : path_(checked(path)), buffer_(kB
     what = "expected a regular file, not a FIFO or device";
     code = ESPIPE;
   }
-  if (what == nullptr) return;
-  ::close(descriptor_);
-  fail(path_, what, code);
+  if (what == nullptr) return descriptor;
+  ::close(descriptor);
+  fail(path, what, code);
 }
+
+// Bytes that came, 0 at the end of the file.
+size_t read_some(int descriptor, const std::string& path, char* to, size_t most) {
+  ssize_t count;
+  do {
+    count = ::read(descriptor, to, most);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) fail(path, "cannot read the file", errno);
+  return static_cast<size_t>(count);
+}
+
+}  // namespace
+
+LineReader::LineReader(std::string_view path)
+    : path_(checked(path)), descriptor_(open_file(path_)), buffer_(kBufferBytes) {}
 
 LineReader::~LineReader() { ::close(descriptor_); }
 
 bool LineReader::fill() {
-  ssize_t count;
-  do {
-    count = ::read(descriptor_, buffer_.data(), buffer_.size());
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) fail(path_, "cannot read the file", errno);
-  begin_ = 0;
-  end_ = static_cast<size_t>(count);
-  return count > 0;
+  begin_ = end_ = 0;
+  end_ = read_some(descriptor_, path_, buffer_.data(), buffer_.size());
+  return end_ > 0;
 }
 
 bool LineReader::next(std::string& line) {
@@ -80,6 +89,25 @@ bool LineReader::next(std::string& line) {
     if (ended) break;
   }
   return any;
+}
+
+std::string read_file(std::string_view path) {
+  struct Descriptor {
+    int number;
+    ~Descriptor() { ::close(number); }
+  };
+  const std::string from = checked(path);
+  const Descriptor file{open_file(from)};
+  struct stat status = {};
+  if (::fstat(file.number, &status) != 0) fail(from, "cannot examine the file", errno);
+  std::string text(static_cast<size_t>(status.st_size) + 1, '\0');  // one more, to see the end at once
+  size_t size = 0;
+  while (const size_t count = read_some(file.number, from, text.data() + size, text.size() - size)) {
+    size += count;
+    if (size == text.size()) text.resize(2 * size);
+  }
+  text.resize(size);
+  return text;
 }
 
 void write_file(std::string_view path, std::string_view text) {

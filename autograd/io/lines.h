@@ -1,6 +1,6 @@
 #pragma once
 
-// Text files line by line. Internal, not installed.
+// Files line by line and as a whole. Internal, not installed.
 
 #include <cstdint>
 #include <string>
@@ -36,6 +36,9 @@ class LineReader {
   int number_ = 0;
   int64_t offset_ = 0;
 };
+
+// The bytes of a regular file. Throws IoError, also for a folder, FIFO or device.
+std::string read_file(std::string_view path);
 
 // Writes the file under another name beside it and then renames it, so that a failure leaves what was there.
 // Throws IoError.

@@ -11,7 +11,7 @@
 namespace tapegrad::docs {
 
 // The pages with generated tables.
-inline constexpr const char* kPages[] = {"autograd/README.md", "optim/README.md"};
+inline constexpr const char* kPages[] = {"autograd/README.md", "nn/README.md", "optim/README.md"};
 
 inline std::filesystem::path source_path(const std::string& name) {
   return std::filesystem::path(TAPEGRAD_SOURCE_DIR) / name;

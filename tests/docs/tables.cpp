@@ -5,6 +5,7 @@
 #include "autograd/error.h"
 #include "autograd/samples.h"
 #include "tests/docs/cells.h"
+#include "tests/docs/nn_tables.h"
 #include "tests/docs/optim_tables.h"
 
 namespace tapegrad::docs {
@@ -94,6 +95,23 @@ std::string convention_table(std::span<const Op* const> ops) {
   return markdown(rows);
 }
 
+namespace {
+std::string table(std::string_view name, std::string_view headers) {
+  if (name == "ops") return op_table(headers);
+  if (name == "conventions") return convention_table();
+  if (name == "optimizers") return optimizer_table();
+  if (name == "schedules") return schedule_table(headers);
+  if (name == "layers") return layer_table(layer_headers());
+  if (name == "metrics") return metric_table(metric_headers());
+  if (name == "initializers") return initializer_table();
+  if (name == "activations") return activation_list();
+  throw ArgumentError(
+      fmt::format("no table '{}'; there are ops, conventions, optimizers, schedules, layers, "
+                  "metrics, initializers and activations",
+                  name));
+}
+}  // namespace
+
 std::string with_tables(std::string_view page, std::string_view headers) {
   constexpr std::string_view kStart = "<!-- generated: ", kEnd = "<!-- end -->";
   std::string result;
@@ -106,18 +124,7 @@ std::string with_tables(std::string_view page, std::string_view headers) {
     const std::string_view line = page.substr(at + kStart.size(), line_end - at - kStart.size());
     const std::string_view name = line.substr(0, line.find(' '));
     result += page.substr(from, line_end + 1 - from);
-    if (name == "ops") {
-      result += "\n" + op_table(headers) + "\n";
-    } else if (name == "conventions") {
-      result += "\n" + convention_table() + "\n";
-    } else if (name == "optimizers") {
-      result += "\n" + optimizer_table() + "\n";
-    } else if (name == "schedules") {
-      result += "\n" + schedule_table(headers) + "\n";
-    } else {
-      throw ArgumentError(
-          fmt::format("no table '{}'; there are ops, conventions, optimizers and schedules", name));
-    }
+    result += "\n" + table(name, headers) + "\n";
     from = end;
   }
   return result + std::string(page.substr(from));

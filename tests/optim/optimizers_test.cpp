@@ -329,6 +329,17 @@ TEST_CASE("optim/optimizers: a parameter that took no part in the loss is named 
   CHECK(equal(c.value(), ones({2})));
 }
 
+TEST_CASE("optim/optimizers: a frozen parameter is passed over") {
+  const Parameter a(ones({2}), "a"), b(ones({2}), "b");
+  b.ref().requires_grad_(false);
+  for (const Optimised& one : every_optimizer()) {
+    Optimizer optimizer = one.make({a.ref(), b.ref()});
+    optimizer.step(one_gradient(a, ones({2})));
+    CHECK(optimizer.t() == 1);
+  }
+  CHECK(equal(b.value(), ones({2})));
+}
+
 TEST_CASE("optim/optimizers: a program steps an optimiser once") {
   const Parameter w(ones({2}), "w");
   optim::Adam adam{{w.ref()}};
