@@ -1,6 +1,6 @@
 // Trains a fully connected net to tell classes apart: the main job of `./run train`. Exit status 0; 1 when
-// the gradient check fails or the loss is no longer a number; 2 for a bad option or file; 128 and the signal's
-// number when one ended the training.
+// the gradient check fails or the loss is no longer a number; 2 for a bad option or file; 128 and the
+// signal's number when one ended the training.
 
 #include <cerrno>
 #include <new>
@@ -54,9 +54,11 @@ void draw(const OutputFolder& out, const Options& options, const nn::FeedForward
   const int64_t few = std::min(kCheckedSamples, data.train.size());
   (void)batch_loss(options, net, slice(data.train.inputs, 0, 0, few), slice(data.train.targets, 0, 0, few));
   draw_graph(drawer, tape);
-  say("pictures in {}: {}\n", out.path(), drawer.drawn().empty() ? "none" : fmt::format("{}", fmt::join(drawer.drawn(), ", ")));
+  say("pictures in {}: {}\n", out.path(),
+      drawer.drawn().empty() ? "none" : fmt::format("{}", fmt::join(drawer.drawn(), ", ")));
   if (!drawer.missing().empty()) {
-    say("not drawn, because {} cannot be run; what it reads is there\n", fmt::join(drawer.missing(), " and "));
+    say("not drawn, because {} cannot be run; what it reads is there\n",
+        fmt::join(drawer.missing(), " and "));
   }
 }
 
@@ -105,13 +107,13 @@ int run(const Options& options) {
 
   const Outcome outcome = train(options, data, net, rng, history);
   if (outcome.end == End::not_finite) {
-    print_error("the loss is no longer a finite number in epoch {}; a smaller --lr may help. {}", outcome.epochs,
-                outcome.trouble);
+    print_error("the loss is no longer a finite number in epoch {}; a smaller --lr may help. {}",
+                outcome.epochs, outcome.trouble);
     return 1;
   }
   if (outcome.end == End::early)
-    say("stopped early, {} epochs without a lower loss; the weights are those of epoch {}\n", options.patience,
-        outcome.best_epoch);
+    say("stopped early, {} epochs without a lower loss; the weights are those of epoch {}\n",
+        options.patience, outcome.best_epoch);
   if (outcome.end == End::interrupted) say("interrupted in epoch {}\n", outcome.epochs);
   if (!options.save.empty()) {
     nn::save(net, options.save);
@@ -145,7 +147,8 @@ int main(int argc, char** argv) {
     const std::optional<Options> options = parse_options(argc, argv, status);
     if (options) status = run(*options);
   } catch (const IoError& error) {
-    const bool missing = error.code() == ENOENT && std::string_view(error.what()).starts_with("/usr/share/datasets");
+    const bool missing =
+        error.code() == ENOENT && std::string_view(error.what()).starts_with("/usr/share/datasets");
     print_error("{}{}", error.what(), missing ? "; Debian's package dataset-fashion-mnist installs it" : "");
     status = 2;
   } catch (const FormatError& error) {

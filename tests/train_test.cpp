@@ -45,8 +45,8 @@ class Folder {
 
 // Runs the shell's words with $TRAIN as the program, in the folder.
 Ended shell(const Folder& folder, const std::string& words) {
-  const std::string command = "cd '" + folder.path().string() + "' && TRAIN='" TAPEGRAD_TRAIN "'; { " + words +
-                              "; } >out.txt 2>err.txt";
+  const std::string command = "cd '" + folder.path().string() + "' && TRAIN='" TAPEGRAD_TRAIN "'; { " +
+                              words + "; } >out.txt 2>err.txt";
   const int status = std::system(command.c_str());
   REQUIRE(WIFEXITED(status));
   return {WEXITSTATUS(status), read(folder / "out.txt"), read(folder / "err.txt")};
@@ -166,10 +166,10 @@ TEST_CASE("train: a loss that is no number ends the training with the record tha
 TEST_CASE("train: Ctrl-C ends the step, writes what there is and exits with 130") {
   const Folder folder;
   for (const int milliseconds : {300, 450, 700, 950, 1300}) {
-    const std::string delay = std::to_string(milliseconds / 1000) + "." + std::to_string(milliseconds % 1000 + 1000).substr(1);
-    const Ended ended =
-        shell(folder, "timeout --foreground --preserve-status -s INT " + delay + " " + kSmall +
-                          "--epochs 100000 --no-verify --save weights");
+    const std::string delay =
+        std::to_string(milliseconds / 1000) + "." + std::to_string(milliseconds % 1000 + 1000).substr(1);
+    const Ended ended = shell(folder, "timeout --foreground --preserve-status -s INT " + delay + " " +
+                                          kSmall + "--epochs 100000 --no-verify --save weights");
     CAPTURE(delay);
     CAPTURE(ended.out);
     CAPTURE(ended.err);
@@ -221,8 +221,9 @@ TEST_CASE("train: the same weights with a program and without, for any number of
 
 TEST_CASE("train: patience keeps the best weights; --json is one object; --config has the options' names") {
   const Folder folder;
-  std::ofstream(folder / "c.toml") << "dataset = \"spiral\"\nlayers = [16, 16]\nepochs = 60\npatience = 2\nlr = 0.3\n"
-                                   << "pictures = false\nout = \"run\"\n";
+  std::ofstream(folder / "c.toml")
+      << "dataset = \"spiral\"\nlayers = [16, 16]\nepochs = 60\npatience = 2\nlr = 0.3\n"
+      << "pictures = false\nout = \"run\"\n";
   const Ended ended = shell(folder, "$TRAIN --config c.toml --json --optimizer sgd");
   CAPTURE(ended.out);
   CAPTURE(ended.err);

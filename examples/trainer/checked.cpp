@@ -8,7 +8,8 @@ namespace trainer {
 
 namespace {
 std::string nearest(const std::string& given, const std::vector<std::string>& names) {
-  return std::string(tapegrad::io::nearest(given, names, [](const std::string& name) -> std::string_view { return name; }));
+  return std::string(
+      tapegrad::io::nearest(given, names, [](const std::string& name) -> std::string_view { return name; }));
 }
 }  // namespace
 

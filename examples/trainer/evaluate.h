@@ -13,7 +13,9 @@ struct Predictions {
   std::vector<double> loss;            // of each sample
   std::vector<double> confidence;      // probability of the chosen class
 
-  tapegrad::Tensor chosen_classes() const { return tapegrad::from_vector(chosen, {static_cast<int64_t>(chosen.size())}); }
+  tapegrad::Tensor chosen_classes() const {
+    return tapegrad::from_vector(chosen, {static_cast<int64_t>(chosen.size())});
+  }
   double mean_loss() const;
   double accuracy() const;  // from 0 to 1
 };

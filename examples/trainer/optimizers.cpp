@@ -21,7 +21,8 @@ template <class T>
 optim::Optimizer make(const Options& options, const ParameterList& parameters, const Schedule& rate) {
   typename T::Options o;
   o.learning_rate = rate;
-  if constexpr (requires { o.momentum; }) o.momentum = options.momentum.value_or(std::is_same_v<T, optim::SGD> ? 0.9 : 0.0);
+  if constexpr (requires { o.momentum; })
+    o.momentum = options.momentum.value_or(std::is_same_v<T, optim::SGD> ? 0.9 : 0.0);
   if (options.weight_decay) o.weight_decay = *options.weight_decay;
   return T(parameters, o);
 }
@@ -32,15 +33,10 @@ Kind kind(const char* name) {
 }
 
 const std::vector<Kind>& kinds() {
-  static const std::vector<Kind> kAll = {{"sgd", 0.05, &make<optim::SGD>},
-                                         kind<optim::Adam>("adam"),
-                                         kind<optim::AdamW>("adamw"),
-                                         kind<optim::NAdam>("nadam"),
-                                         kind<optim::RAdam>("radam"),
-                                         kind<optim::RMSprop>("rmsprop"),
-                                         kind<optim::Adagrad>("adagrad"),
-                                         kind<optim::Adadelta>("adadelta"),
-                                         kind<optim::Lion>("lion")};
+  static const std::vector<Kind> kAll = {
+      {"sgd", 0.05, &make<optim::SGD>}, kind<optim::Adam>("adam"),         kind<optim::AdamW>("adamw"),
+      kind<optim::NAdam>("nadam"),      kind<optim::RAdam>("radam"),       kind<optim::RMSprop>("rmsprop"),
+      kind<optim::Adagrad>("adagrad"),  kind<optim::Adadelta>("adadelta"), kind<optim::Lion>("lion")};
   return kAll;
 }
 
@@ -56,7 +52,9 @@ constexpr Form kForms[] = {
     {"one_cycle", [](double eta, int64_t n) { return optim::one_cycle_lr(eta, n).learning_rate; }},
     {"step", [](double eta, int64_t n) { return optim::step_lr(eta, (n + 2) / 3); }},
     {"exponential",
-     [](double eta, int64_t n) { return optim::exponential_lr(eta, std::pow(0.01, 1.0 / static_cast<double>(n))); }},
+     [](double eta, int64_t n) {
+       return optim::exponential_lr(eta, std::pow(0.01, 1.0 / static_cast<double>(n)));
+     }},
     {"inverse_time",
      [](double eta, int64_t n) { return optim::inverse_time(eta, 9.0 / static_cast<double>(n)); }},
 };
@@ -67,9 +65,9 @@ Schedule make_schedule(const Options& options, double eta, int64_t steps, int64_
   const auto rise = static_cast<int64_t>(std::lround(options.warmup * static_cast<double>(steps_per_epoch)));
   const int64_t warm = std::min(rise, steps - 1);
   if (warm <= 0) return form->make(eta, steps);
-  return optim::sequential_lr({optim::linear_lr(eta, 1.0 / static_cast<double>(warm + 1), 1, warm),
-                               form->make(eta, steps - warm)},
-                              {warm});
+  return optim::sequential_lr(
+      {optim::linear_lr(eta, 1.0 / static_cast<double>(warm + 1), 1, warm), form->make(eta, steps - warm)},
+      {warm});
 }
 
 }  // namespace

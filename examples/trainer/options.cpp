@@ -36,11 +36,13 @@ std::vector<std::string> initializer_names() {
 void data_options(CLI::App& app, Options& o) {
   add_name(app, "--dataset", o.dataset, dataset_names(), "what to learn",
            [&](const std::string& name) { o.dataset = name; });
-  add_path(app, "--data", "PATH", o.data,
-           "instead: a folder with four IDX files, plain or .gz, or a CSV file whose last column is the class",
-           "where Debian puts fashion_mnist");
+  add_path(
+      app, "--data", "PATH", o.data,
+      "instead: a folder with four IDX files, plain or .gz, or a CSV file whose last column is the class",
+      "where Debian puts fashion_mnist");
   add_real(app, "--validation", o.validation, 0, false, 1,
-           "part of the training samples that is only used to see how well the net does", "0, with --patience 0.1");
+           "part of the training samples that is only used to see how well the net does",
+           "0, with --patience 0.1");
   add_whole<int64_t>(app, "--limit", o.limit, 1, INT64_MAX, "use only the first N samples of each half",
                      "all");
 }
@@ -51,7 +53,10 @@ void net_options(CLI::App& app, Options& o) {
       [&](const std::string& text) { return store_layers(text, o.layers); })
       ->expected(1, INT16_MAX)
       ->join(',');
-  add_name(app, "--activation", std::string(o.activation.name), {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "tanh", "sigmoid", "hardtanh", "relu6", "identity"}, "of the hidden layers",
+  add_name(app, "--activation", std::string(o.activation.name),
+           {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "tanh", "sigmoid",
+            "hardtanh", "relu6", "identity"},
+           "of the hidden layers",
            [&](const std::string& name) { o.activation = *nn::find_activation(name); });
   add_name(app, "--init", std::string(o.init.name), initializer_names(), "start of the weights",
            [&](const std::string& name) { o.init = *nn::find_initializer(name); });
@@ -63,18 +68,23 @@ void net_options(CLI::App& app, Options& o) {
 void training_options(CLI::App& app, Options& o) {
   add_name(app, "--optimizer", o.optimizer, optimizer_names(), "how the weights follow the gradients",
            [&](const std::string& name) { o.optimizer = name; });
-  add_real(app, "--lr", o.lr, 0, true, 1e6, "learning rate, the largest of the schedule", "the optimizer's own");
-  add_real(app, "--momentum", o.momentum, 0, false, 1, "part of the last step that sgd and rmsprop keep", "sgd 0.9, rmsprop 0");
-  add_real(app, "--weight-decay", o.weight_decay, 0, false, 1e6, "pulls the weights towards 0", "adamw 0.01, others 0");
+  add_real(app, "--lr", o.lr, 0, true, 1e6, "learning rate, the largest of the schedule",
+           "the optimizer's own");
+  add_real(app, "--momentum", o.momentum, 0, false, 1, "part of the last step that sgd and rmsprop keep",
+           "sgd 0.9, rmsprop 0");
+  add_real(app, "--weight-decay", o.weight_decay, 0, false, 1e6, "pulls the weights towards 0",
+           "adamw 0.01, others 0");
   add_name(app, "--schedule", o.schedule, schedule_names(), "of the learning rate",
            [&](const std::string& name) { o.schedule = name; });
   add_real(app, "--warmup", o.warmup, 0, false, 1e6, "epochs in which the learning rate rises from 0", "0");
-  add_real(app, "--label-smoothing", o.label_smoothing, 0, false, 1, "part of a label given to all classes alike", "0");
+  add_real(app, "--label-smoothing", o.label_smoothing, 0, false, 1,
+           "part of a label given to all classes alike", "0");
   add_real(app, "--clip", o.clip, 0, true, 1e30, "largest norm of all gradients together", "none");
   add_whole<int64_t>(app, "--batch", o.batch, 1, 1'000'000, "samples per step");
   add_whole<int64_t>(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training set");
   add_whole<int64_t>(app, "--patience", o.patience, 1, 1'000'000,
-                     "stop after N epochs without a lower validation loss, and keep the best weights", "never");
+                     "stop after N epochs without a lower validation loss, and keep the best weights",
+                     "never");
   add_whole<uint64_t>(app, "--seed", o.seed, 0, UINT64_MAX,
                       "of the first weights and the order of the samples");
 }
@@ -116,7 +126,8 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error, int argc,
 std::optional<Options> parse_options(int argc, char** argv, int& status) {
   Options o;
   CLI::App app(
-      "Trains a fully connected net to tell classes apart and reports its accuracy on samples it has not seen.",
+      "Trains a fully connected net to tell classes apart and reports its accuracy on samples it has not "
+      "seen.",
       "train");
   data_options(app, o);
   net_options(app, o);

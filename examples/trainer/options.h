@@ -26,7 +26,7 @@ struct Options {
 
   // training
   std::string optimizer = "sgd";
-  double lr = 0;  // 0: the optimiser's own
+  double lr = 0;                                 // 0: the optimiser's own
   std::optional<double> momentum, weight_decay;  // absent: the optimiser's own
   std::string schedule = "linear";
   double warmup = 0;

@@ -108,8 +108,9 @@ void draw_mistakes(Drawer& drawer, const OutputFolder& out, const Data& data,
       for (size_t x = 0; x < columns; ++x)
         canvas[(top + y) * across * step_x + left + x] = all[sample * rows * columns + y * columns + x];
     const auto name = [&](int64_t label) { return data.classes[static_cast<size_t>(label)]; };
-    const std::string text = fmt::format("{}, not {} ({:.0f} %)", name(predictions.truth[sample]),
-                                         name(predictions.chosen[sample]), 100 * predictions.confidence[sample]);
+    const std::string text =
+        fmt::format("{}, not {} ({:.0f} %)", name(predictions.truth[sample]),
+                    name(predictions.chosen[sample]), 100 * predictions.confidence[sample]);
     labels += fmt::format("set label {} at {},{} center front tc rgb 'white' font ',7'\n", quoted(text),
                           static_cast<double>(left) + static_cast<double>(columns) / 2,
                           static_cast<double>(top + rows) + kGap * 0.4);
@@ -125,8 +126,8 @@ void draw_mistakes(Drawer& drawer, const OutputFolder& out, const Data& data,
               fmt::format("set margins 0,0,0,0\nset xrange [-0.5:{}]\nset yrange [{}:-0.5]\n"
                           "set palette gray\nset cbrange [0:1]\nunset colorbox\nunset tics\nunset border\n"
                           "set key off\n{}plot 'mistakes.txt' matrix with image\n",
-                          static_cast<double>(across * step_x) - 0.5, static_cast<double>(down * step_y) - 0.5,
-                          labels));
+                          static_cast<double>(across * step_x) - 0.5,
+                          static_cast<double>(down * step_y) - 0.5, labels));
 }
 
 void draw_boundary(Drawer& drawer, const OutputFolder& out, const nn::FeedForward& net, const Data& data) {
@@ -137,7 +138,8 @@ void draw_boundary(Drawer& drawer, const OutputFolder& out, const nn::FeedForwar
   double low = points[0], high = points[0];
   std::string dots = "x,y,class\n";
   for (size_t i = 0; i < labels.size(); ++i) {
-    for (const double x : {points[2 * i], points[2 * i + 1]}) low = std::min(low, x), high = std::max(high, x);
+    for (const double x : {points[2 * i], points[2 * i + 1]})
+      low = std::min(low, x), high = std::max(high, x);
     dots += fmt::format("{:.5g},{:.5g},{}\n", points[2 * i], points[2 * i + 1], labels[i]);
   }
   const double margin = 0.1 * std::max(high - low, 1e-6);
@@ -155,8 +157,8 @@ void draw_boundary(Drawer& drawer, const OutputFolder& out, const nn::FeedForwar
   for (int64_t i = 0; i < kSide * kSide; ++i) {
     const auto k = static_cast<size_t>(i);
     if (i > 0 && i % kSide == 0) field += '\n';
-    field += fmt::format("{:.5g},{:.5g},{},{:.4f}\n", places[2 * k], places[2 * k + 1], best.data<int64_t>()[k],
-                         sure.data<double>()[k]);
+    field += fmt::format("{:.5g},{:.5g},{},{:.4f}\n", places[2 * k], places[2 * k + 1],
+                         best.data<int64_t>()[k], sure.data<double>()[k]);
   }
   out.write("boundary.csv", field);
   out.write("points.csv", dots);
@@ -168,7 +170,8 @@ void draw_boundary(Drawer& drawer, const OutputFolder& out, const nn::FeedForwar
     palette += fmt::format("{}{} 'white', {} '{}'", c == 0 ? "" : ", ", static_cast<double>(c),
                            static_cast<double>(c) + 0.999, kColours[c % std::size(kColours)]);
   }
-  drawer.plot("boundary", 760, 720, fmt::format(R"(set datafile separator ','
+  drawer.plot("boundary", 760, 720,
+              fmt::format(R"(set datafile separator ','
 set palette defined ({0}) maxcolors 0
 set cbrange [0:{1}]
 unset colorbox
@@ -182,7 +185,7 @@ plot 'boundary.csv' using 1:2:($3 + 0.75*$4**2) skip 1 with image, \
      'points.csv' using 1:2:($3 + 0.999) skip 1 with points pt 7 ps 0.7 lc palette, \
      '' using 1:2 skip 1 with points pt 6 ps 0.7 lc rgb '#303030'
 )",
-                                                palette, data.classes.size(), low, high));
+                          palette, data.classes.size(), low, high));
 }
 
 void draw_graph(Drawer& drawer, const Tape& tape) { drawer.graph("loss", to_dot(tape)); }

@@ -11,7 +11,7 @@ namespace trainer {
 
 // What came out, for programs.
 std::string json_text(const Options& options, const Data& data, const Outcome& outcome,
-                      const Predictions& test, const tapegrad::nn::ConfusionMatrix& confusion, int64_t parameters,
-                      uint64_t fingerprint);
+                      const Predictions& test, const tapegrad::nn::ConfusionMatrix& confusion,
+                      int64_t parameters, uint64_t fingerprint);
 
 }  // namespace trainer

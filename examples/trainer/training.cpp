@@ -30,8 +30,8 @@ class Step {
   Tensor operator()(const Tensor& samples, const Tensor& labels) {
     if (!options_.program) return once(samples, labels);
     if (!program_) {
-      program_.emplace(capture_step(
-          [this](const Tensor& x, const Tensor& y) { return once(x, y); }, samples, labels));
+      program_.emplace(
+          capture_step([this](const Tensor& x, const Tensor& y) { return once(x, y); }, samples, labels));
     }
     return (*program_)(samples, labels).value;
   }
@@ -146,11 +146,13 @@ Outcome train(const Options& options, const Data& data, const nn::FeedForward& n
     history.append({epoch, outcome.train_loss, loss, held_out.accuracy(), rate, outcome.seconds});
     const bool better = options.patience > 0 && best.offer(epoch, loss);
     const bool last = epoch == options.epochs || outcome.end != End::complete;
-    if (is_terminal() || last || epoch % std::max<int64_t>(1, (options.epochs + kMostLines - 1) / kMostLines) == 0) {
+    if (is_terminal() || last ||
+        epoch % std::max<int64_t>(1, (options.epochs + kMostLines - 1) / kMostLines) == 0) {
       say("epoch {}/{}: train loss {:.4f}, {} loss {:.4f}, accuracy {:.2f} %, {:.1f} s, {:.0f} samples/s{}\n",
-          epoch, options.epochs, outcome.train_loss, data.validation.targets.defined() ? "validation" : "test",
-          loss, 100 * held_out.accuracy(), clock.seconds() - begin, static_cast<double>(samples) /
-          (clock.seconds() - begin), better ? ", best so far" : "");
+          epoch, options.epochs, outcome.train_loss,
+          data.validation.targets.defined() ? "validation" : "test", loss, 100 * held_out.accuracy(),
+          clock.seconds() - begin, static_cast<double>(samples) / (clock.seconds() - begin),
+          better ? ", best so far" : "");
     }
     if (options.patience > 0 && epoch - best.epoch() >= options.patience) outcome.end = End::early;
   }
