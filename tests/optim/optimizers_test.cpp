@@ -103,6 +103,13 @@ TEST_CASE("optim/optimizers: a program takes the steps that eager takes, and its
       program(x);
       eager.step(mine, x);
       CHECK(eager.same(recorded));
+      // And runs that are compared with the function itself.
+      program.check_every(2);
+      for (int t = 0; t < 4; ++t) {
+        program(x);
+        eager.step(mine, x);
+        CHECK(eager.same(recorded));
+      }
     }
   }
 }
