@@ -20,9 +20,9 @@ struct Flags {
   bool kinks = false;  // continuous, with points where the derivative jumps
   bool jump = false;   // the value itself jumps
   bool poles = false;  // the derivative is infinite somewhere; see OpKind pole rule in autograd/README.md
-  bool zero_gradient = false;                // the gradient is 0 wherever it exists
-  bool random = false;                       // draws from a counter-based generator keyed by an input
-  bool writes_state = false;                 // changes a cell
+  bool zero_gradient = false;  // the gradient is 0 wherever it exists
+  bool random = false;         // draws from a counter-based generator keyed by an input
+  bool writes_state = false;   // changes a cell
   // Every output has the shape and dtype of some operand and depends on that operand's elements at its own
   // place alone, so it may be written over it; and once the shapes are checked nothing throws. For `update`.
   bool in_place = false;

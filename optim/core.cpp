@@ -5,7 +5,7 @@
 
 #include "autograd/apply.h"
 #include "autograd/ops.h"
-#include "autograd/text.h"
+#include "optim/state.h"
 
 namespace tapegrad::optim::detail {
 
@@ -94,7 +94,7 @@ const std::vector<uint32_t>& Core::find(const Gradients& gradients, bool allow_u
     if (cell.fits(g)) continue;
     const Tensor w = cell.value();
     const std::string is = fmt::format("[{}] the gradient of \"{}\" is {}, the parameter {}", name_,
-                                       cell.name(), describe(*g.handle()), describe(*w.handle()));
+                                       cell.name(), describe(g), describe(w));
     if (g.dtype() != w.dtype()) throw DTypeError(is);
     throw ShapeError(is);
   }

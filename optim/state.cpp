@@ -4,10 +4,13 @@
 
 #include "autograd/ops.h"
 #include "autograd/raise.h"
-#include "autograd/text.h"
 #include "optim/core.h"
 
 namespace tapegrad::optim::detail {
+
+std::string describe(const Tensor& x) {
+  return fmt::format("{}[{}]", name(x.dtype()), fmt::join(x.shape(), ", "));
+}
 
 StateReader::StateReader(std::string_view owner, const std::vector<NamedTensor>& state) : owner_(owner) {
   for (const NamedTensor& entry : state) {
@@ -22,7 +25,7 @@ Tensor StateReader::take_any(const std::string& name, DType dtype) {
   if (found == left_.end()) raise<ArgumentError>("[{}] state \"{}\" is missing", owner_, name);
   const Tensor value = found->second;
   if (value.dtype() != dtype) {
-    raise<DTypeError>("[{}] state \"{}\" is {}, expected {}", owner_, name, describe(*value.handle()),
+    raise<DTypeError>("[{}] state \"{}\" is {}, expected {}", owner_, name, describe(value),
                       tapegrad::name(dtype));
   }
   left_.erase(found);
@@ -32,8 +35,7 @@ Tensor StateReader::take_any(const std::string& name, DType dtype) {
 Tensor StateReader::take(const std::string& name, const Tensor& like) {
   Tensor value = take_any(name, like.dtype());
   if (value.shape() == like.shape()) return value;
-  raise<ShapeError>("[{}] state \"{}\" is {}, expected {}", owner_, name, describe(*value.handle()),
-                    describe(*like.handle()));
+  raise<ShapeError>("[{}] state \"{}\" is {}, expected {}", owner_, name, describe(value), describe(like));
 }
 
 double StateReader::take_number(const std::string& name) {

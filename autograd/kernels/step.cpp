@@ -24,8 +24,10 @@ HWY_ATTR void run(const StepArrays& arrays, const double* numbers, int64_t begin
   const auto lanes = static_cast<int64_t>(Lanes(d));
   for (int64_t i = begin; i < end; i += lanes) {
     V<T> x[F::kArrays];
+#pragma GCC unroll 4
     for (int k = 0; k < F::kArrays; ++k) x[k] = Load(d, static_cast<const T*>(arrays.from[k]) + i);
     formula(Load(d, static_cast<const T*>(arrays.g) + i), x);
+#pragma GCC unroll 4
     for (int k = 0; k < F::kArrays; ++k) Store(x[k], d, static_cast<T*>(arrays.to[k]) + i);
   }
 }

@@ -57,6 +57,7 @@ TEST_CASE("optim/averaged_model: in a program behind the step, live") {
         capture_step([&](Tensor x) { return step(recorded, other, other_average, x); }, rng.normal({20}));
     program.check_every(0);
     CHECK(other_average.n_averaged() == 0);
+    const void* const memory = other_average.averages()[0].handle()->data;
     for (int t = 1; t <= 5; ++t) {
       const Tensor x = rng.normal({20});
       step(eager, mine, my_average, x);
@@ -65,6 +66,11 @@ TEST_CASE("optim/averaged_model: in a program behind the step, live") {
       CHECK(same_bits(my_average.averages()[0], other_average.averages()[0]));
       CHECK(other_average.n_averaged() == t);
     }
+    // At first it holds the parameter's own memory; from then on it is written in place.
+    const void* const now = other_average.averages()[0].handle()->data;
+    CHECK(now != memory);
+    program(rng.normal({20}));
+    CHECK(other_average.averages()[0].handle()->data == now);
     CHECK_FALSE(equal(my_average.averages()[0], eager.value()));
   }
 }

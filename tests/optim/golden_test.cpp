@@ -155,7 +155,7 @@ TEST_CASE("optim/golden: every optimiser follows PyTorch over 100 steps, eagerly
     }
     CHECK(k == steps.size());
   }
-  for (const auto& [name, make] : kinds) CHECK_MESSAGE(cases[name] >= 2, name);
+  for (const auto& one : kinds) CHECK_MESSAGE(cases[one.first] >= 2, one.first);
 }
 
 TEST_CASE("optim/golden: groups with options of their own, and a parameter without a gradient now and then") {
@@ -236,7 +236,9 @@ TEST_CASE("optim/golden: every schedule has PyTorch's rates") {
   auto agrees = [](double got, double expected) {
     return std::abs(got - expected) <= 1e-9 * expected + 1e-15;
   };
-  for (const auto& [name, rates] : golden()["schedules"].items()) {
+  for (const auto& one : golden()["schedules"].items()) {
+    const std::string& name = one.key();
+    const json& rates = one.value();
     CAPTURE(name);
     REQUIRE(rates.size() >= 100);
     for (size_t k = 0; k < rates.size(); ++k) {
