@@ -37,6 +37,12 @@ CLI::Option* add_path(CLI::App& app, const std::string& name, const std::string&
              });
 }
 
+std::string HelpFormatter::make_option_name(const CLI::Option* option, bool positional) const {
+  std::string name = CLI::Formatter::make_option_name(option, positional);
+  const size_t mark = name.find("{false}");
+  return mark == std::string::npos ? name : name.erase(mark, 7);
+}
+
 std::string suggestion(const CLI::App& app, const std::string& given) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {

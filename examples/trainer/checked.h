@@ -78,6 +78,12 @@ CLI::Option* add_name(CLI::App& app, const std::string& name, const std::string&
 CLI::Option* add_path(CLI::App& app, const std::string& name, const std::string& type, std::string& value,
                       const std::string& help, const std::string& standard = {});
 
+// Lists a flag that can be switched off as "--x,--no-x".
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool positional) const override;
+};
+
 // Of the names of the app's options, the nearest to one it does not know.
 std::string suggestion(const CLI::App& app, const std::string& given);
 

@@ -129,6 +129,7 @@ std::optional<Options> parse_options(int argc, char** argv, int& status) {
       "Trains a fully connected net to tell classes apart and reports its accuracy on samples it has not "
       "seen.",
       "train");
+  app.formatter(std::make_shared<HelpFormatter>());
   data_options(app, o);
   net_options(app, o);
   training_options(app, o);

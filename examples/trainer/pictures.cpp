@@ -103,13 +103,13 @@ void draw_mistakes(Drawer& drawer, const OutputFolder& out, const Data& data,
   const auto all = pixels.data<double>();
   std::string labels;
   for (size_t k = 0; k < shown; ++k) {
-    const size_t left = k % kColumns * step_x, top = k / kColumns * step_y, sample = wrong[k];
+    const size_t left = k % kColumns * step_x + kGap / 2, top = k / kColumns * step_y, sample = wrong[k];
     for (size_t y = 0; y < rows; ++y)
       for (size_t x = 0; x < columns; ++x)
         canvas[(top + y) * across * step_x + left + x] = all[sample * rows * columns + y * columns + x];
     const auto name = [&](int64_t label) { return data.classes[static_cast<size_t>(label)]; };
     const std::string text =
-        fmt::format("{}, not {} ({:.0f} %)", name(predictions.truth[sample]),
+        fmt::format("{}, said {} {:.0f} %", name(predictions.truth[sample]),
                     name(predictions.chosen[sample]), 100 * predictions.confidence[sample]);
     labels += fmt::format("set label {} at {},{} center front tc rgb 'white' font ',7'\n", quoted(text),
                           static_cast<double>(left) + static_cast<double>(columns) / 2,
