@@ -13,6 +13,8 @@ struct Budget {
   double most;
   double value;  // −1: could not be measured
 
+  bool required;  // held today: to exceed it is a fault
+
   bool held() const { return value >= 0 && value <= most; }
 };
 

@@ -87,6 +87,17 @@ TEST_CASE("docs/readme: a step recorded once") {
       x, y);
   for (int step = 0; step < 1000; ++step) train(x, y);
   CHECK(sgd.t() == 1000);
+  const std::filesystem::path file = std::filesystem::temp_directory_path() / "tapegrad_readme_trace.json";
+  const std::string path = file.string();
+  const auto loss_of = [&](const Tensor& x, const Tensor& y) { return mse_loss(net(x), y); };
+  const MemoryPlan memory = plan(loss_of, TensorSpec{{64, 2}}, TensorSpec{{64, 1}});  // bytes: memory.peak()
+
+  const Profile where = profile(train, {x, y});  // runs it for half a second
+  print(where);                                  // ops and records, the longest first
+  save_chrome_trace(path, where);                // for chrome://tracing or Perfetto
+  CHECK(memory.peak() == capture(loss_of, x, y).memory().peak());
+  CHECK(std::filesystem::file_size(file) > 100);
+  std::filesystem::remove(file);
   CHECK(mse_loss(net(x), y).item() < 0.01);
 }
 
