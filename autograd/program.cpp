@@ -35,6 +35,7 @@ class ProgramState {
     Recording recording;
     std::unique_ptr<Replay> replay;
     int64_t runs = 0;
+    int64_t next_check = 0;  // the run that is to be compared; 0: none
   };
 
   Variant& variant_for(std::span<const Tensor> inputs) {
@@ -44,6 +45,7 @@ class ProgramState {
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (!inputs[i].defined()) raise<ArgumentError>("[Program] input {} is an undefined tensor", i);
     }
+    if (last_ != nullptr && fits(*last_, inputs)) return *last_;
     for (const auto& variant : variants_) {
       if (fits(*variant, inputs)) return *(last_ = variant.get());
     }
@@ -55,6 +57,7 @@ class ProgramState {
                                              make_plan(fresh->recording.trace, fresh->recording.values));
     fresh->recording.trace.finish();
     fresh->recording.result = {};
+    plan_check(*fresh);
     variants_.push_back(std::move(fresh));
     return *(last_ = variants_.back().get());
   }
@@ -67,11 +70,15 @@ class ProgramState {
       ~Done() { running = false; }
     } done{running_};
     Variant& variant = variant_for(inputs);
-    const int64_t run = ++variant.runs;
-    if (is_checked(run)) return check(variant, inputs);
+    if (is_checked(variant)) return check(variant, inputs);
+    const size_t count = variant.recording.values.size();
+    if (count == 1) {
+      ProgramResult result;
+      variant.replay->run(inputs, {&result.value, 1});
+      return result;
+    }
     Tensor few[kFew];
     std::vector<Tensor> many;
-    const size_t count = variant.recording.values.size();
     if (count > kFew) many.resize(count);
     const std::span<Tensor> results = count > kFew ? std::span(many) : std::span(few, count);
     variant.replay->run(inputs, results);
@@ -85,7 +92,10 @@ class ProgramState {
   }
 
   const Variant* last() const { return last_; }
-  void set_check_every(int64_t n) { options_.check_every = n; }
+  void set_check_every(int64_t n) {
+    options_.check_every = n;
+    for (const auto& variant : variants_) plan_check(*variant);
+  }
 
  private:
   static constexpr size_t kFew = 16;
@@ -102,12 +112,19 @@ class ProgramState {
     return true;
   }
 
-  bool is_checked([[maybe_unused]] int64_t run) const {
-    if (options_.check_every <= 0) return false;
+  // Sets the next run to be compared: the second, or the next that is a multiple of check_every.
+  void plan_check(Variant& variant) const {
+    const int64_t every = options_.check_every, runs = variant.runs;
+    variant.next_check = every <= 0 ? 0 : (runs / every + 1) * every;
+    if (every > 0 && runs < 2) variant.next_check = std::min<int64_t>(variant.next_check, 2);
+  }
+  bool is_checked(Variant& variant) const {
 #ifndef NDEBUG
-    return true;
+    return options_.check_every > 0;
 #else
-    return run == 2 || run % options_.check_every == 0;
+    if (++variant.runs != variant.next_check) return false;
+    plan_check(variant);
+    return true;
 #endif
   }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "autograd/kernels/gemm_small.h"
@@ -49,6 +50,7 @@ int64_t cut(int64_t size, int64_t count, int64_t unit, int64_t i) {
 
 // Where choosing a better kernel takes longer than the product.
 constexpr int64_t kTinyCost = 48;
+bool is_tiny(const Gemm& g) { return g.m * g.n * g.k <= kTinyCost; }
 
 // P = 0 … k−1 where k is small enough to be written out, else none.
 template <class T, size_t... P>
@@ -268,7 +270,7 @@ __attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const v
 }  // namespace
 
 void gemm(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
-  if (g.batch == 1 && g.m * g.n * g.k <= kTinyCost) {
+  if (g.batch == 1 && is_tiny(g)) {
     return (dtype == DType::float32 ? &tiny<float> : &tiny<double>)(g, a, b, bias, c);
   }
   if (g.m <= 0 || g.n <= 0 || g.batch <= 0) return;
@@ -285,6 +287,68 @@ void gemm(DType dtype, const Gemm& g, const void* a, const void* b, const void* 
   if (g.k == 1) return product_of_vectors(dtype, g, a, b, bias, c);
   if (is_small(g)) return small_product(dtype, g, a, b, bias, c);
   large_product(dtype, g, a, b, bias, c);
+}
+
+// ---- slices ----
+
+namespace {
+
+bool is_of_vectors(const Gemm& g) { return g.m == 1 || g.n == 1 || g.k == 1; }
+
+}  // namespace
+
+int64_t gemm_slices(const Gemm& g) {
+  if (g.batch != 1 || g.m <= 0 || g.n <= 0 || g.k <= 0) return 0;
+  if (!is_tiny(g) && !is_of_vectors(g)) {
+    // Every slice packs b anew, which is worth it only where b is as narrow as the sums are long.
+    if (!is_small(g) || (!g.transpose_a && g.m * g.n * g.k >= kParallelCost)) return 0;
+  }
+  return g.m == 1 ? g.n : g.m;
+}
+
+int64_t gemm_slices_at_once(DType dtype, const Gemm& g, int64_t bytes) {
+  const int64_t slices = g.m == 1 ? g.n : g.m;
+  const int64_t each = static_cast<int64_t>(element_size(dtype)) * (g.m == 1 ? 1 : g.n);
+  if (slices * each <= bytes) return slices;
+  if (!is_of_vectors(g) && !g.transpose_a) return 0;
+  const int64_t aligned = 64 / std::gcd(int64_t{64}, each);
+  // Products of matrices run in blocks of 12 rows; those of vectors stay in the first cache.
+  const int64_t unit = is_of_vectors(g) ? aligned : std::lcm(aligned, int64_t{12});
+  int64_t most = std::min(bytes, is_of_vectors(g) ? std::max<int64_t>(16384, aligned * each) : bytes) / each;
+  if (g.m == 1 || g.n == 1) most = std::min(most, std::max<int64_t>(1024, kPieceElements / g.k));
+  return most >= unit ? most / unit * unit : most / aligned * aligned;
+}
+
+int64_t gemm_grain(const Gemm& g, int64_t slices_at_once) {
+  const int64_t cost = g.m * g.n * g.k, slices = g.m == 1 ? g.n : g.m;
+  const bool vectors = is_of_vectors(g);
+  if (cost < (vectors ? kParallelElements : kParallelCost)) return INT64_MAX;
+  const int64_t each = cost / slices * slices_at_once;
+  return std::max<int64_t>(1, (vectors ? kPieceElements : kPieceCost) / each);
+}
+
+void gemm_slice(DType dtype, const Gemm& g, int64_t begin, int64_t end, const void* a, const void* b,
+                const void* bias, void* c) {
+  if (is_tiny(g)) return (dtype == DType::float32 ? &tiny<float> : &tiny<double>)(g, a, b, bias, c);
+  const Matrices of{static_cast<const char*>(a), static_cast<const char*>(b),
+                    offset(dtype, c, -begin * (g.m == 1 ? 1 : g.n))};
+  if (g.m == 1 || g.n == 1) return WithVector(g).run(dtype, g, of, bias, begin, end);
+  if (g.k == 1) return outer_product(dtype, of.a, of.b, bias, g.n, of.c, begin, end);
+  gemm_small(dtype, g, {begin, end, 0, g.n}, of.a, of.b, bias, of.c);
+}
+
+void gemm_move(DType dtype, const Gemm& g, const void* a, const void* b, const void* factor, const void* from,
+               void* to) {
+  const bool one_row = g.n == 1;  // a column of one number is a row of as many
+  const int64_t rows = one_row ? 1 : g.m, columns = one_row ? g.m : g.n;
+  if (one_row) std::swap(a, b);
+  // Elsewhere a product with a vector of one element is a sum, too.
+  const bool from_zero = is_tiny(g) || g.m == 1 || g.n == 1;
+  const auto run = [&](int64_t begin, int64_t end) {
+    move_along_outer(dtype, a, b, factor, from_zero, columns, from, to, begin, end);
+  };
+  if (rows * columns < kParallelElements) return run(0, rows);
+  parallel_for(rows, std::max<int64_t>(1, kPieceElements / columns), run);
 }
 
 namespace {

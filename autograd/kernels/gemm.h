@@ -28,7 +28,24 @@ struct Gemm {
 // whole process.
 void gemm(DType dtype, const Gemm& shape, const void* a, const void* b, const void* bias, void* c);
 
-// The same by three plain loops, each sum in order of k in float64. For tests.
+// The product in slices, each with the bits it has in the whole: the rows of c or, where c has one row, its
+// elements. 0: a product that cannot be cut that way.
+int64_t gemm_slices(const Gemm& shape);
+// The slices [begin, end) to c, where the first of them goes. Runs on the calling thread.
+void gemm_slice(DType dtype, const Gemm& shape, int64_t begin, int64_t end, const void* a, const void* b,
+                const void* bias, void* c);
+// How many slices to compute at a time so that what is done with them next finds them in the cache, at most
+// `bytes` of them: a multiple of 64 bytes. 0: no number of slices will do.
+int64_t gemm_slices_at_once(DType dtype, const Gemm& shape, int64_t bytes);
+// How many of the parts of that size a thread takes; all of them where it is not worth another thread.
+int64_t gemm_grain(const Gemm& shape, int64_t slices_at_once);
+
+// to = c·factor + from for the product c of two vectors (k = 1, no batch), with the bits of gemm and a
+// rounding after each operation. `to` may be `from`.
+void gemm_move(DType dtype, const Gemm& shape, const void* a, const void* b, const void* factor,
+               const void* from, void* to);
+
+// gemm by three plain loops, each sum in order of k in float64. For tests.
 void gemm_reference(DType dtype, const Gemm& shape, const void* a, const void* b, const void* bias, void* c);
 
 }  // namespace tapegrad::kernels

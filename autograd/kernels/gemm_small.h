@@ -34,4 +34,9 @@ void add_rows(DType dtype, const void* matrix, int64_t rows, int64_t columns, co
 void outer_product(DType dtype, const void* x, const void* y, const void* bias, int64_t columns, void* c,
                    int64_t begin, int64_t end);
 
+// to[i, j] = (x[i]·y[j])·factor + from[i, j], each operation rounded; `from_zero`: x[i]·y[j] is added to 0
+// first. `to` may be `from`.
+void move_along_outer(DType dtype, const void* x, const void* y, const void* factor, bool from_zero,
+                      int64_t columns, const void* from, void* to, int64_t begin, int64_t end);
+
 }  // namespace tapegrad::kernels

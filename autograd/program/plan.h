@@ -16,6 +16,7 @@ namespace tapegrad::detail {
 enum class Home : uint8_t {
   none,      // has no memory of its own, or nothing needs it
   scratch,   // within a group, in the block's own memory
+  slice,     // the product that a group begins with, of which only a few slices are there at once
   constant,  // in the trace
   input,     // the caller's
   cell,      // what the cell holds when a run begins
@@ -34,14 +35,20 @@ struct Place {
   uint32_t reuses = UINT32_MAX;  // the value whose memory it takes over while that one is read
 };
 
-// One op, or a run of pointwise ops on `count` elements that are walked together block by block.
+// One op, or a run of pointwise ops on `count` elements that are walked together block by block. With `head`
+// the first call is a matrix product of as many elements, and the walk goes along behind it, slice by slice.
 struct Step {
   std::vector<uint32_t> calls;
   bool group = false;
   int64_t count = 0;
+  bool head = false;
+
+  bool is_head(size_t at) const { return head && at == 0; }
 };
 
-inline constexpr size_t kGroupScratch = 24;  // values of a group that are in scratch at once
+inline constexpr size_t kGroupScratch = 24;    // values of a group that are in scratch at once
+inline constexpr int64_t kDirectCount = 1024;  // a group of as many elements is walked in one go
+inline constexpr int64_t kSliceBytes = 65536;  // of a product that are in the slice at once
 
 struct Plan {
   const Trace* trace = nullptr;
@@ -70,6 +77,10 @@ std::string overlap(const Plan& plan);
 
 // True for a pointwise op that can run in a group, on operands of one size and single elements.
 bool is_groupable(const Plan& plan, const TraceCall& call);
+// True for a product that a group can begin with.
+bool is_head(const Trace& trace, const TraceCall& call);
+// True for a call that cannot fail, whatever the elements are.
+bool never_throws(const Trace& trace, const TraceCall& call);
 // Which calls run at all, and which results are the same every time.
 std::vector<bool> needed_calls(Plan& plan);
 // The steps, in an order that makes groups long.

@@ -1,0 +1,147 @@
+// Training steps as programs: products with what follows them, steps of weights along products.
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "autograd/autograd.h"
+#include "autograd/program.h"
+#include "nn/nn.h"
+#include "optim/optim.h"
+#include "tests/support/op_function.h"
+
+using namespace tapegrad;
+using namespace tapegrad::testing;
+
+namespace {
+
+// A step of a net of these sizes on a batch, 0 for a single sample.
+struct Case {
+  std::vector<int64_t> sizes;
+  int64_t batch;
+  nn::Activation activation;
+  double momentum = 0;
+};
+
+std::vector<nn::Activation> activations(const Case& c) {
+  std::vector<nn::Activation> list(c.sizes.size() - 1, c.activation);
+  list.back() = nn::identity;
+  return list;
+}
+
+struct Side {
+  Side(const Case& c, DType dtype)
+      : rng(7),
+        net(c.sizes, activations(c), rng, nn::kaiming_uniform, dtype),
+        sgd(parameters(net), {.learning_rate = optim::inverse_time(0.1, 0.05), .momentum = c.momentum}) {}
+  Tensor step(const Tensor& x, const Tensor& y) {
+    Tape tape;
+    const Tensor loss = mse_loss(net(x), y);
+    sgd.step(tape.gradient(loss));
+    return loss;
+  }
+  Rng rng;
+  nn::FeedForward net;
+  optim::SGD sgd;
+};
+
+Shape shape_of(int64_t batch, int64_t size) { return batch == 0 ? Shape{size} : Shape{batch, size}; }
+
+}  // namespace
+
+TEST_CASE(
+    "autograd/program_steps: nets of many sizes, trained eagerly and by a program, have the same bits") {
+  const int threads = num_threads();
+  const Case cases[] = {{{3, 5, 1}, 0, nn::sigmoid},         {{2, 16, 16, 1}, 0, nn::tanh},
+                        {{2, 16, 16, 1}, 64, nn::tanh},      {{1, 7, 1}, 1, nn::tanh},
+                        {{40, 33, 10}, 1, nn::relu},         {{40, 33, 10}, 9, nn::relu},
+                        {{300, 200, 10}, 1, nn::relu},       {{300, 200, 10}, 32, nn::relu},
+                        {{20, 1100, 3}, 5, nn::silu},        {{64, 64, 64}, 64, nn::tanh},
+                        {{300, 260, 10}, 150, nn::relu},     {{16, 16, 2}, 16, nn::tanh, 0.9},
+                        {{1024, 1024, 4}, 1, nn::relu, 0.5}, {{2048, 1030, 2}, 1, nn::relu}};
+  Rng rng(3);
+  for (const Case& c : cases) {
+    for (DType dtype : {float32, float64}) {
+      Side eager(c, dtype), replayed(c, dtype);
+      const Tensor x = rng.normal(shape_of(c.batch, c.sizes.front()), dtype),
+                   y = rng.normal(shape_of(c.batch, c.sizes.back()), dtype);
+      Program program =
+          capture_step([&](const Tensor& a, const Tensor& b) { return replayed.step(a, b); }, x, y);
+      program.check_every(0);
+      INFO(to_string(program));
+      for (int t = 0; t < 5; ++t) {
+        set_num_threads(1 + t % 3);
+        // Somebody holds what a parameter was.
+        const Tensor snapshot = t == 3 ? replayed.net.layers[0].weight.value() : Tensor();
+        const Tensor before = t == 3 ? snapshot + 0.0 : Tensor();
+        CHECK(same_bits(program(x, y).value, eager.step(x, y)));
+        if (t == 3) CHECK(same_bits(snapshot, before));
+        for (size_t l = 0; l < eager.net.layers.size(); ++l) {
+          CHECK(same_bits(eager.net.layers[l].weight.value(), replayed.net.layers[l].weight.value()));
+          CHECK(same_bits(eager.net.layers[l].bias.value(), replayed.net.layers[l].bias.value()));
+        }
+      }
+    }
+  }
+  set_num_threads(threads);
+}
+
+TEST_CASE("autograd/program_steps: a weight that is used twice, or read after its step, is stepped last") {
+  for (const bool reads_again : {false, true}) {
+    Rng rng(5);
+    const Tensor start = rng.normal({16, 16}, float64), x = rng.normal({16, 16}, float64);
+    auto step = [&](const Parameter& w, optim::SGD& sgd) {
+      Tape tape;
+      const Tensor hidden = tanh(linear(x, w));
+      const Tensor loss = reads_again ? sum(square(hidden)) : sum(square(linear(hidden, w)));
+      const Gradients g = tape.gradient(loss);
+      sgd.step(g);
+      return reads_again ? loss + sum(g[w]) : loss;
+    };
+    Parameter mine(start + 0.0), theirs(start + 0.0);
+    optim::SGD my_sgd({mine.ref()}, {.learning_rate = 0.01}),
+        their_sgd({theirs.ref()}, {.learning_rate = 0.01});
+    Program program = capture_step([&] { return step(mine, my_sgd); });
+    INFO(to_string(program));
+    program.check_every(0);
+    for (int t = 0; t < 3; ++t) {
+      CHECK(same_bits(program().value, step(theirs, their_sgd)));
+      CHECK(same_bits(mine.value(), theirs.value()));
+    }
+  }
+}
+
+TEST_CASE("autograd/program_steps: what a product reads is not written before its last slice") {
+  static const Op& outer = *find_op("linear_backward_weight");  // aᵀ·b, in several slices for this size
+  Rng rng(6);
+  const Tensor start = rng.normal({160, 160}) * 0.05;
+  Parameter mine(start + 0.0), theirs(start + 0.0);
+  auto step = [](Parameter& w) {
+    const Tensor doubled = w * 2.0;
+    const Tensor product = apply(outer, {doubled, doubled});
+    const Tensor last = doubled * product;  // could take the memory of `doubled`, which nobody reads after it
+    assign(w.ref(), mul_add(apply(outer, {w, w}), 0.01, w));
+    return sum(tanh(last));
+  };
+  Program program = capture_step([&] { return step(mine); });
+  const std::string text = to_string(program);
+  INFO(text);
+  CHECK(text.find("25600 elements, behind a product") != std::string::npos);
+  program.check_every(0);
+  for (int t = 0; t < 3; ++t) {
+    CHECK(same_bits(program().value, step(theirs)));
+    CHECK(same_bits(mine.value(), theirs.value()));
+  }
+}
+
+TEST_CASE("autograd/program_steps: the text shows what follows a product") {
+  Side side({{4, 8, 3}, 16, nn::tanh}, float32);
+  Rng rng(1);
+  const Program program = capture_step([&](Tensor x, Tensor y) { return side.step(x, y); },
+                                       rng.normal({16, 4}), rng.normal({16, 3}));
+  const std::string text = to_string(program);
+  INFO(text);
+  CHECK(text.find("128 elements, behind a product") != std::string::npos);
+  CHECK(text.find("slice = linear_backward_weight") != std::string::npos);
+  CHECK(text.find("into \"layers.0.weight\" = mul_add") != std::string::npos);
+}
