@@ -38,23 +38,24 @@ class ProgramState {
     int64_t next_check = 0;  // the run that is to be compared; 0: none
   };
 
-  Variant& variant_for(std::span<const Tensor> inputs) {
+  Variant& variant_for(std::span<Body* const> inputs) {
     if (inputs.size() != function_.inputs) {
       raise<ArgumentError>("[Program] expected {} inputs, given {}", function_.inputs, inputs.size());
     }
     for (size_t i = 0; i < inputs.size(); ++i) {
-      if (!inputs[i].defined()) raise<ArgumentError>("[Program] input {} is an undefined tensor", i);
+      if (inputs[i] == nullptr) raise<ArgumentError>("[Program] input {} is an undefined tensor", i);
     }
     if (last_ != nullptr && fits(*last_, inputs)) return *last_;
     for (const auto& variant : variants_) {
       if (fits(*variant, inputs)) return *(last_ = variant.get());
     }
     auto fresh = std::make_unique<Variant>();
-    for (const Tensor& x : inputs) fresh->inputs.emplace_back(x.dtype(), x.shape());
+    for (const Body* x : inputs) fresh->inputs.emplace_back(x->dtype, x->shape());
     trace_run(inputs, fresh->recording);
     fresh->recording.trace.undo();
     fresh->replay = std::make_unique<Replay>(fresh->recording.trace,
-                                             make_plan(fresh->recording.trace, fresh->recording.values));
+                                             make_plan(fresh->recording.trace, fresh->recording.values,
+                                                       options_.fuse_updates));
     fresh->recording.trace.finish();
     fresh->recording.result = {};
     plan_check(*fresh);
@@ -62,7 +63,7 @@ class ProgramState {
     return *(last_ = variants_.back().get());
   }
 
-  ProgramResult run(std::span<const Tensor> inputs) {
+  ProgramResult run(std::span<Body* const> inputs) {
     if (running_) raise<GraphError>("[Program] called while it runs; a Program serves one thread at a time");
     running_ = true;
     struct Done {
@@ -100,10 +101,10 @@ class ProgramState {
  private:
   static constexpr size_t kFew = 16;
 
-  static bool fits(const Variant& variant, std::span<const Tensor> inputs) {
+  static bool fits(const Variant& variant, std::span<Body* const> inputs) {
     for (size_t i = 0; i < inputs.size(); ++i) {
       const auto& [dtype, shape] = variant.inputs[i];
-      const Body& body = *inputs[i].handle();
+      const Body& body = *inputs[i];
       if (body.dtype != dtype || body.rank != shape.rank() ||
           !std::equal(shape.begin(), shape.end(), body.dims())) {
         return false;
@@ -129,7 +130,7 @@ class ProgramState {
   }
 
   // Runs the function for real, under a trace; on an exception cells are put back.
-  void trace_run(std::span<const Tensor> inputs, Recording& recording) {
+  void trace_run(std::span<Body* const> inputs, Recording& recording) {
     TapeImpl* const outer = std::exchange(t_state.tape, nullptr);
     struct Restore {
       TapeImpl* tape;
@@ -138,7 +139,7 @@ class ProgramState {
     const Tracing tracing(recording.trace);
     try {
       std::vector<Tensor> own;
-      for (const Tensor& x : inputs) own.push_back(recording.trace.input(x));
+      for (Body* x : inputs) own.push_back(recording.trace.input(Tensor::share(x)));
       own.emplace_back();
       if (gradients_) {
         Tape tape;
@@ -160,7 +161,7 @@ class ProgramState {
     }
   }
 
-  ProgramResult check(Variant& variant, std::span<const Tensor> inputs) {
+  ProgramResult check(Variant& variant, std::span<Body* const> inputs) {
     Recording now;
     trace_run(inputs, now);
     std::string changed = difference(variant.recording.trace, now.trace);
@@ -188,8 +189,19 @@ class ProgramState {
 Program::Program(detail::CapturedFunction function, bool gradients, ProgramOptions options)
     : state_(std::make_shared<detail::ProgramState>(std::move(function), gradients, options)) {}
 
-ProgramResult Program::run(std::span<const Tensor> inputs) { return state_->run(inputs); }
-void Program::record(std::span<const Tensor> examples) { state_->variant_for(examples); }
+namespace {
+
+std::vector<detail::Body*> handles(std::span<const Tensor> tensors) {
+  std::vector<detail::Body*> list;
+  for (const Tensor& x : tensors) list.push_back(x.handle());
+  return list;
+}
+
+}  // namespace
+
+ProgramResult Program::run(std::span<const Tensor> inputs) { return run_on(handles(inputs)); }
+ProgramResult Program::run_on(std::span<detail::Body* const> inputs) { return state_->run(inputs); }
+void Program::record(std::span<const Tensor> examples) { state_->variant_for(handles(examples)); }
 Program& Program::check_every(int64_t runs) {
   state_->set_check_every(runs);
   return *this;

@@ -51,6 +51,10 @@ int64_t cut(int64_t size, int64_t count, int64_t unit, int64_t i) {
 // Where choosing a better kernel takes longer than the product.
 constexpr int64_t kTinyCost = 48;
 bool is_tiny(const Gemm& g) { return g.m * g.n * g.k <= kTinyCost; }
+// Of these, rows of two to four elements by a vector, for which there are vector kernels.
+bool has_short_rows(const Gemm& g) {
+  return (g.m == 1 ? g.n > 4 && g.transpose_b : g.n == 1 && g.m > 4 && !g.transpose_a) && g.k >= 2 && g.k <= 4;
+}
 
 // P = 0 … k−1 where k is small enough to be written out, else none.
 template <class T, size_t... P>
@@ -143,7 +147,7 @@ struct WithVector {
            int64_t end) const {
     const char *matrix = row ? of.b : of.a, *vector = row ? of.a : of.b;
     if (by_rows) {
-      dot_rows(dtype, matrix, g.k, vector, bias, bias_step, of.c, begin, end);
+      dot_rows(dtype, matrix, g.k, vector, bias, bias_step, of.c, begin, end, g.padded && g.batch == 1);
     } else {
       add_rows(dtype, matrix, g.k, count, vector, bias, bias_step, of.c, begin, end);
     }
@@ -213,7 +217,12 @@ __attribute__((noinline)) void small_product(DType dtype, const Gemm& g, const v
   });
 }
 
-void blas(DType dtype, const Gemm& g, const GemmPart& tile, const Matrices& of, const void* bias) {
+// c = alpha·a·b + beta·c of one tile; with a bias that comes first.
+struct Scaling {
+  double alpha = 1, beta = 0;
+};
+void blas(DType dtype, const Gemm& g, const GemmPart& tile, const Matrices& of, const void* bias,
+          Scaling by) {
   const int rows = static_cast<int>(tile.row_end - tile.row),
             columns = static_cast<int>(tile.column_end - tile.column);
   const int k = static_cast<int>(g.k), n = static_cast<int>(g.n);
@@ -230,19 +239,19 @@ void blas(DType dtype, const Gemm& g, const GemmPart& tile, const Matrices& of, 
       std::memcpy(offset(dtype, c, r * g.n), from, static_cast<size_t>(columns) * element_size(dtype));
     }
   }
-  const float beta = bias != nullptr ? 1.0f : 0.0f;
+  if (bias != nullptr) by.beta = 1;
   if (dtype == DType::float32) {
-    cblas_sgemm(CblasRowMajor, op_a, op_b, rows, columns, k, 1.0f, reinterpret_cast<const float*>(a), a_row,
-                reinterpret_cast<const float*>(b), b_row, beta, reinterpret_cast<float*>(c), n);
+    cblas_sgemm(CblasRowMajor, op_a, op_b, rows, columns, k, static_cast<float>(by.alpha),
+                reinterpret_cast<const float*>(a), a_row, reinterpret_cast<const float*>(b), b_row,
+                static_cast<float>(by.beta), reinterpret_cast<float*>(c), n);
   } else {
-    cblas_dgemm(CblasRowMajor, op_a, op_b, rows, columns, k, 1.0, reinterpret_cast<const double*>(a), a_row,
-                reinterpret_cast<const double*>(b), b_row, static_cast<double>(beta),
-                reinterpret_cast<double*>(c), n);
+    cblas_dgemm(CblasRowMajor, op_a, op_b, rows, columns, k, by.alpha, reinterpret_cast<const double*>(a),
+                a_row, reinterpret_cast<const double*>(b), b_row, by.beta, reinterpret_cast<double*>(c), n);
   }
 }
 
 __attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const void* a, const void* b,
-                                             const void* bias, void* c) {
+                                             const void* bias, void* c, Scaling by = {}) {
   static const bool single = [] {
     if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
     return true;
@@ -261,7 +270,7 @@ __attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const v
       const int64_t x = i % tiles % across, y = i % tiles / across;
       const GemmPart tile{cut(g.m, down, 16, y), cut(g.m, down, 16, y + 1), cut(g.n, across, 16, x),
                           cut(g.n, across, 16, x + 1)};
-      blas(dtype, g, tile, matrices(dtype, g, a, b, c, i / tiles), bias);
+      blas(dtype, g, tile, matrices(dtype, g, a, b, c, i / tiles), bias, by);
     }
   };
   parallel_for(tiles * g.batch, 1, run);
@@ -270,7 +279,7 @@ __attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const v
 }  // namespace
 
 void gemm(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
-  if (g.batch == 1 && is_tiny(g)) {
+  if (g.batch == 1 && is_tiny(g) && !has_short_rows(g)) {
     return (dtype == DType::float32 ? &tiny<float> : &tiny<double>)(g, a, b, bias, c);
   }
   if (g.m <= 0 || g.n <= 0 || g.batch <= 0) return;
@@ -329,12 +338,22 @@ int64_t gemm_grain(const Gemm& g, int64_t slices_at_once) {
 
 void gemm_slice(DType dtype, const Gemm& g, int64_t begin, int64_t end, const void* a, const void* b,
                 const void* bias, void* c) {
-  if (is_tiny(g)) return (dtype == DType::float32 ? &tiny<float> : &tiny<double>)(g, a, b, bias, c);
+  if (is_tiny(g) && !has_short_rows(g)) return (dtype == DType::float32 ? &tiny<float> : &tiny<double>)(g, a, b, bias, c);
   const Matrices of{static_cast<const char*>(a), static_cast<const char*>(b),
                     offset(dtype, c, -begin * (g.m == 1 ? 1 : g.n))};
   if (g.m == 1 || g.n == 1) return WithVector(g).run(dtype, g, of, bias, begin, end);
   if (g.k == 1) return outer_product(dtype, of.a, of.b, bias, g.n, of.c, begin, end);
   gemm_small(dtype, g, {begin, end, 0, g.n}, of.a, of.b, bias, of.c);
+}
+
+bool gemm_accumulates(const Gemm& g) {
+  return g.batch == 1 && g.m > 0 && g.n > 0 && g.k > 0 && !is_tiny(g) && !is_of_vectors(g) && !is_small(g);
+}
+
+void gemm_accumulate(DType dtype, const Gemm& g, const void* a, const void* b, const void* alpha, void* c) {
+  const double by = dtype == DType::float32 ? static_cast<double>(*static_cast<const float*>(alpha))
+                                            : *static_cast<const double*>(alpha);
+  large_product(dtype, g, a, b, nullptr, c, {by, 1});
 }
 
 void gemm_move(DType dtype, const Gemm& g, const void* a, const void* b, const void* factor, const void* from,
@@ -344,8 +363,10 @@ void gemm_move(DType dtype, const Gemm& g, const void* a, const void* b, const v
   if (one_row) std::swap(a, b);
   // Elsewhere a product with a vector of one element is a sum, too.
   const bool from_zero = is_tiny(g) || g.m == 1 || g.n == 1;
+  const int64_t lanes = 64 / static_cast<int64_t>(element_size(dtype));
+  const int64_t readable = g.padded ? (rows * columns + lanes - 1) / lanes * lanes : rows * columns;
   const auto run = [&](int64_t begin, int64_t end) {
-    move_along_outer(dtype, a, b, factor, from_zero, columns, from, to, begin, end);
+    move_along_outer(dtype, a, b, factor, from_zero, columns, from, to, begin, end, readable);
   };
   if (rows * columns < kParallelElements) return run(0, rows);
   parallel_for(rows, std::max<int64_t>(1, kPieceElements / columns), run);

@@ -17,6 +17,9 @@ struct Gemm {
   // Elements from one matrix of the batch to the next; 0: all share one. With batch > 1 the c must not
   // overlap.
   int64_t stride_a = 0, stride_b = 0, stride_c = 0;
+  // c starts at a multiple of 64 bytes, and what lies behind it up to the next one may be written, as in a
+  // tensor of more than one element.
+  bool padded = false;
 };
 
 // Overwrites c with the product, plus bias [n] on each row unless it is null; k = 0 gives the bias, or zeros.
@@ -44,6 +47,12 @@ int64_t gemm_grain(const Gemm& shape, int64_t slices_at_once);
 // rounding after each operation. `to` may be `from`.
 void gemm_move(DType dtype, const Gemm& shape, const void* a, const void* b, const void* factor,
                const void* from, void* to);
+
+// True for a product that runs on the CBLAS, which can add to what c holds.
+bool gemm_accumulates(const Gemm& shape);
+// c += alpha·op(a)·op(b) for such a product; alpha is an element. Each element is off by at most
+// (k + 3)·u·|alpha|·Σ|a·b| + u·|c|.
+void gemm_accumulate(DType dtype, const Gemm& shape, const void* a, const void* b, const void* alpha, void* c);
 
 // gemm by three plain loops, each sum in order of k in float64. For tests.
 void gemm_reference(DType dtype, const Gemm& shape, const void* a, const void* b, const void* bias, void* c);

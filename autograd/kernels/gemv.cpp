@@ -85,7 +85,7 @@ HWY_INLINE HWY_ATTR V sum_in_order(D d, V sum, const V (&v)[N], const TFromD<D>*
 // A vector of rows at a time, and the rest where one vector holds it. Returns the first row that is left.
 template <size_t Columns, class T>
 HWY_INLINE HWY_ATTR int64_t dots_of_short_rows(const T* row, const T* x, const T* bias, int64_t bias_step,
-                                               T* y, int64_t begin, int64_t end) {
+                                               T* y, int64_t begin, int64_t end, bool padded) {
   const Tag<T> d;
   using V = Vec<Tag<T>>;
   constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(d));
@@ -117,18 +117,22 @@ HWY_INLINE HWY_ATTR int64_t dots_of_short_rows(const T* row, const T* x, const T
     v[k] = TableLookupLanes(whole, IndicesFromVec(d, Add(first, Set(di, static_cast<Index>(k)))));
   }
   const V sum = sum_in_order(d, start(rest), v, x);
-  rest == kLanes ? StoreU(sum, d, y + r) : store_partial(d, sum, y + r, static_cast<size_t>(rest));
+  if (rest == kLanes || padded) {
+    StoreU(sum, d, y + r);
+  } else {
+    store_partial(d, sum, y + r, static_cast<size_t>(rest));
+  }
   return end;
 }
 
 template <class T>
 HWY_INLINE HWY_ATTR int64_t short_dots(const T* row, int64_t columns, const T* x, const T* bias,
-                                       int64_t bias_step, T* y, int64_t begin, int64_t end) {
+                                       int64_t bias_step, T* y, int64_t begin, int64_t end, bool padded) {
   if constexpr (MaxLanes(Tag<T>{}) >= 4) {
     switch (columns) {
-      case 2: return dots_of_short_rows<2>(row, x, bias, bias_step, y, begin, end);
-      case 3: return dots_of_short_rows<3>(row, x, bias, bias_step, y, begin, end);
-      case 4: return dots_of_short_rows<4>(row, x, bias, bias_step, y, begin, end);
+      case 2: return dots_of_short_rows<2>(row, x, bias, bias_step, y, begin, end, padded);
+      case 3: return dots_of_short_rows<3>(row, x, bias, bias_step, y, begin, end, padded);
+      case 4: return dots_of_short_rows<4>(row, x, bias, bias_step, y, begin, end, padded);
       default: break;
     }
   }
@@ -137,13 +141,13 @@ HWY_INLINE HWY_ATTR int64_t short_dots(const T* row, int64_t columns, const T* x
 
 template <class T>
 HWY_INLINE HWY_ATTR void dots(const void* matrix, int64_t columns, const void* vector, const void* bias,
-                              int64_t bias_step, void* result, int64_t begin, int64_t end) {
+                              int64_t bias_step, void* result, int64_t begin, int64_t end, bool padded) {
   const T* x = static_cast<const T*>(vector);
   const T* start = static_cast<const T*>(bias);
   T* y = static_cast<T*>(result);
   if (columns <= 4) {  // less work than gathering the sums of lanes
     const T* row = static_cast<const T*>(matrix) + begin * columns;
-    int64_t r = short_dots(row, columns, x, start, bias_step, y, begin, end);
+    int64_t r = short_dots(row, columns, x, start, bias_step, y, begin, end, padded);
     row += (r - begin) * columns;
     for (; r < end; ++r, row += columns) {
       T sum = bias_at(start, r * bias_step);
@@ -218,12 +222,12 @@ HWY_INLINE HWY_ATTR void adds(const void* matrix, int64_t rows, int64_t columns,
 
 // Functions by type, for the tables.
 HWY_ATTR void dots_float(const void* matrix, int64_t columns, const void* x, const void* bias,
-                         int64_t bias_step, void* y, int64_t begin, int64_t end) {
-  dots<float>(matrix, columns, x, bias, bias_step, y, begin, end);
+                         int64_t bias_step, void* y, int64_t begin, int64_t end, bool padded) {
+  dots<float>(matrix, columns, x, bias, bias_step, y, begin, end, padded);
 }
 HWY_ATTR void dots_double(const void* matrix, int64_t columns, const void* x, const void* bias,
-                          int64_t bias_step, void* y, int64_t begin, int64_t end) {
-  dots<double>(matrix, columns, x, bias, bias_step, y, begin, end);
+                          int64_t bias_step, void* y, int64_t begin, int64_t end, bool padded) {
+  dots<double>(matrix, columns, x, bias, bias_step, y, begin, end, padded);
 }
 HWY_ATTR void adds_float(const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,
                          int64_t bias_step, void* y, int64_t begin, int64_t end) {
@@ -248,10 +252,10 @@ HWY_EXPORT(adds_float);
 HWY_EXPORT(adds_double);
 
 void dot_rows(DType dtype, const void* matrix, int64_t columns, const void* x, const void* bias,
-              int64_t bias_step, void* y, int64_t begin, int64_t end) {
+              int64_t bias_step, void* y, int64_t begin, int64_t end, bool padded) {
   const auto* table =
       dtype == DType::float32 ? HWY_DISPATCH_TABLE(dots_float) : HWY_DISPATCH_TABLE(dots_double);
-  target(table)(matrix, columns, x, bias, bias_step, y, begin, end);
+  target(table)(matrix, columns, x, bias, bias_step, y, begin, end, padded);
 }
 
 void add_rows(DType dtype, const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,

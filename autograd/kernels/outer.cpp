@@ -96,47 +96,52 @@ HWY_INLINE HWY_ATTR void move_rows(const T* x, const T* y, T by, bool from_zero,
   }
 }
 
-// Rows shorter than a vector, as many at once as it has room for.
+// Rows shorter than a vector, as many at once as it has room for. Whole vectors are read and written as far as
+// memory allows, with what stands behind the rows put back as it was.
 template <class T>
 HWY_INLINE HWY_ATTR void move_short_rows(const T* x, const T* y, T by, bool from_zero, int64_t columns,
-                                         const T* from, T* to, int64_t begin, int64_t end) {
+                                         const T* from, T* to, int64_t begin, int64_t end, int64_t readable) {
   const Tag<T> d;
   const RebindToSigned<Tag<T>> di;
-  using Index = TFromD<RebindToSigned<Tag<T>>>;
   using V = Vec<Tag<T>>;
-  HWY_ALIGN Index row[kLanes<T>], column[kLanes<T>];
-  for (int64_t i = 0, r = 0, c = 0; i < kLanes<T>; ++i) {
-    row[i] = static_cast<Index>(r), column[i] = static_cast<Index>(c);
-    if (++c == columns) c = 0, ++r;
-  }
-  const auto rows = IndicesFromVec(d, Load(di, row)), across = IndicesFromVec(d, Load(di, column));
+  // Which row and column a lane is in; the half keeps the quotient of whole numbers off its steps.
+  const V lane = Iota(d, T{0});
+  const auto row = ConvertTo(di, Mul(Add(lane, Set(d, T{0.5})), Set(d, T{1} / static_cast<T>(columns))));
+  const auto column = ConvertTo(
+      di, Sub(lane, Mul(ConvertTo(d, row), Set(d, static_cast<T>(columns)))));
+  const auto rows = IndicesFromVec(d, row), across = IndicesFromVec(d, column);
   const V factor = Set(d, by);
   const V right = TableLookupLanes(load_partial(d, y, static_cast<size_t>(columns)), across);
   const int64_t at_once = kLanes<T> / columns;
   for (int64_t r = begin; r < end; r += at_once) {
-    const int64_t count = std::min(at_once, end - r), elements = count * columns;
+    const int64_t count = std::min(at_once, end - r), elements = count * columns, at = r * columns;
     const V some = count < kLanes<T> ? load_partial(d, x + r, static_cast<size_t>(count)) : LoadU(d, x + r);
     const V left = TableLookupLanes(some, rows);
-    if (elements == kLanes<T>) {
-      const V w = LoadU(d, from + r * columns);
-      StoreU(moved(d, left, right, factor, w, from_zero), d, to + r * columns);
+    if (at + kLanes<T> <= readable) {
+      const V w = LoadU(d, from + at), v = moved(d, left, right, factor, w, from_zero);
+      if (elements == kLanes<T>) {
+        StoreU(v, d, to + at);
+      } else {
+        const V kept = LoadU(d, to + at);
+        StoreU(IfThenElse(Lt(lane, Set(d, static_cast<T>(elements))), v, kept), d, to + at);
+      }
     } else {
-      const V w = load_partial(d, from + r * columns, static_cast<size_t>(elements));
-      store_partial(d, moved(d, left, right, factor, w, from_zero), to + r * columns,
-                    static_cast<size_t>(elements));
+      const V w = load_partial(d, from + at, static_cast<size_t>(elements));
+      store_partial(d, moved(d, left, right, factor, w, from_zero), to + at, static_cast<size_t>(elements));
     }
   }
 }
 
 template <class T>
 HWY_INLINE HWY_ATTR void move(const void* left, const void* right, const void* by, bool from_zero,
-                              int64_t columns, const void* source, void* target, int64_t begin, int64_t end) {
+                              int64_t columns, const void* source, void* target, int64_t begin, int64_t end,
+                              int64_t readable) {
   const T *x = static_cast<const T*>(left), *y = static_cast<const T*>(right),
           *from = static_cast<const T*>(source);
   const T factor = *static_cast<const T*>(by);
   T* to = static_cast<T*>(target);
   if (columns < kLanes<T>) {
-    return move_short_rows(x, y, factor, from_zero, columns, from, to, begin, end);
+    return move_short_rows(x, y, factor, from_zero, columns, from, to, begin, end, readable);
   }
   int64_t r = begin;
   for (; r + 8 <= end; r += 8) {
@@ -157,12 +162,12 @@ HWY_ATTR void outer_double(const void* x, const void* y, const void* bias, int64
   outer<double>(x, y, bias, columns, c, begin, end);
 }
 HWY_ATTR void move_float(const void* x, const void* y, const void* by, bool from_zero, int64_t columns,
-                         const void* from, void* to, int64_t begin, int64_t end) {
-  move<float>(x, y, by, from_zero, columns, from, to, begin, end);
+                         const void* from, void* to, int64_t begin, int64_t end, int64_t readable) {
+  move<float>(x, y, by, from_zero, columns, from, to, begin, end, readable);
 }
 HWY_ATTR void move_double(const void* x, const void* y, const void* by, bool from_zero, int64_t columns,
-                          const void* from, void* to, int64_t begin, int64_t end) {
-  move<double>(x, y, by, from_zero, columns, from, to, begin, end);
+                         const void* from, void* to, int64_t begin, int64_t end, int64_t readable) {
+  move<double>(x, y, by, from_zero, columns, from, to, begin, end, readable);
 }
 
 }  // namespace
@@ -186,10 +191,11 @@ void outer_product(DType dtype, const void* x, const void* y, const void* bias, 
 }
 
 void move_along_outer(DType dtype, const void* x, const void* y, const void* factor, bool from_zero,
-                      int64_t columns, const void* from, void* to, int64_t begin, int64_t end) {
+                      int64_t columns, const void* from, void* to, int64_t begin, int64_t end,
+                      int64_t readable) {
   const auto* table =
       dtype == DType::float32 ? HWY_DISPATCH_TABLE(move_float) : HWY_DISPATCH_TABLE(move_double);
-  target(table)(x, y, factor, from_zero, columns, from, to, begin, end);
+  target(table)(x, y, factor, from_zero, columns, from, to, begin, end, readable);
 }
 
 }  // namespace tapegrad::kernels

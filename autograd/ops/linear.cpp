@@ -64,6 +64,7 @@ struct Linear {
     const int64_t* weight = call.in(1).dims();
     kernels::Gemm g{.m = weight[0] == 0 ? 0 : call.out().numel / weight[0], .n = weight[0], .k = weight[1]};
     g.transpose_b = true;
+    g.padded = call.out().numel > 1;
     kernels::gemm(call.dtype(0), g, call.data<void>(0), call.data<void>(1),
                   call.inputs() == 3 ? call.data<void>(2) : nullptr, call.out_data());
   }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "autograd/kernels/parallel.h"
 #include "autograd/program/replay.h"
@@ -17,6 +18,13 @@ void Group::walk() const {
   if (count <= kGrain) return blocks(0, count, nullptr, 0);
   kernels::parallel_for(count, kGrain,
                         [this](int64_t begin, int64_t end) { blocks(begin, end, nullptr, 0); });
+}
+
+void Group::accumulate() const {
+  if (move.to != move.from) {
+    std::memcpy(move.to, move.from, static_cast<size_t>(count) * element_size(head->dtype));
+  }
+  kernels::gemm_accumulate(head->dtype, head->product, head->a, head->b, move.factor, move.to);
 }
 
 void Group::walk_behind_head() const {

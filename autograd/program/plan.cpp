@@ -82,10 +82,48 @@ std::vector<bool> needed_calls(Plan& plan) {
 
 namespace {
 
+// Where the program may fold them: of each call that makes what is written into a cell, the product that it adds
+// to the cell, times a number, if nobody else reads that product; else kNone.
+constexpr uint32_t kNone = UINT32_MAX;
+std::vector<uint32_t> folded_products(const Plan& plan, const std::vector<bool>& runs) {
+  static const Op* const mul_add = find_op("mul_add");
+  const Trace& trace = *plan.trace;
+  const auto& values = trace.values();
+  const auto& calls = trace.calls();
+  std::vector<uint32_t> product_of(calls.size(), kNone);
+  if (!plan.fuse_updates) return product_of;
+  std::vector<uint32_t> uses(values.size());  // of each root
+  for (uint32_t c = 0; c < calls.size(); ++c) {
+    if (!runs[c]) continue;
+    for (const uint32_t v : calls[c].inputs) ++uses[values[v].root];
+  }
+  for (const uint32_t v : plan.results) ++uses[values[v].root];
+  for (const TraceWrite& write : trace.writes()) ++uses[values[write.value].root];
+  for (const TraceWrite& write : trace.writes()) {
+    const TraceValue& written = values[write.value];
+    if (written.kind != Kind::produced || written.root != write.value || !runs[written.index]) continue;
+    const TraceCall& update = calls[written.index];
+    if (update.op != mul_add) continue;
+    const TraceValue &product = values[update.inputs[0]], &cell = values[update.inputs[2]];
+    if (product.kind != Kind::produced || product.root != update.inputs[0] || uses[product.root] != 1) continue;
+    if (count_of(values[plan.splats[update.inputs[1]]]) != 1 || cell.kind != Kind::cell ||
+        cell.cell.handle() != write.cell.handle() || !(product.shape == cell.shape)) {
+      continue;
+    }
+    const TraceCall& call = calls[product.index];
+    if (call.op->product == nullptr || call.inputs.size() != 2) continue;
+    const TraceValue &a = values[call.inputs[0]], &b = values[call.inputs[1]];
+    if (a.root == update.inputs[2] || b.root == update.inputs[2]) continue;
+    if (kernels::gemm_accumulates(call.op->product(a.shape, b.shape))) product_of[written.index] = product.index;
+  }
+  return product_of;
+}
+
 // Calls that write a cell wait to the end, so that it can be written in place when nothing can fail any more.
 // One that finishes a product can follow it at once where what comes later in the trace neither fails nor
 // reads the cell.
-bool may_follow_product(const Plan& plan, const std::vector<bool>& runs, const TraceWrite& write) {
+bool may_follow_product(const Plan& plan, const std::vector<bool>& runs, uint32_t folded,
+                        const TraceWrite& write) {
   const Trace& trace = *plan.trace;
   const auto& values = trace.values();
   const auto& calls = trace.calls();
@@ -94,6 +132,7 @@ bool may_follow_product(const Plan& plan, const std::vector<bool>& runs, const T
   for (const uint32_t v : update.inputs) {
     if (values[v].kind == Kind::produced && is_head(trace, calls[values[v].index])) product = values[v].index;
   }
+  if (folded != kNone) product = folded;
   if (product == UINT32_MAX) return false;
   for (uint32_t c = product; c < calls.size(); ++c) {
     if (!runs[c]) continue;
@@ -124,17 +163,26 @@ void schedule(Plan& plan, const std::vector<bool>& needed) {
   // Views run nothing: whoever reads one waits for the call that makes its root.
   std::vector<bool> runs(calls.size());
   for (uint32_t c = 0; c < calls.size(); ++c) runs[c] = needed[c] && calls[c].op->forward != nullptr;
+  // A folded product runs in the call that it is folded into.
+  const std::vector<uint32_t> folded = folded_products(plan, runs);
+  for (const uint32_t c : folded) {
+    if (c != kNone) runs[c] = false;
+  }
   std::vector<uint32_t> missing(calls.size());
   std::vector<std::vector<uint32_t>> readers(calls.size());
   std::vector<int64_t> key(calls.size());  // of groups that a call can join: the count; 0: none
   for (uint32_t c = 0; c < calls.size(); ++c) {
     if (!runs[c]) continue;
     const bool group = is_groupable(plan, calls[c]);
-    key[c] = group ? count_of(values[calls[c].outputs[0]]) : 0;
+    key[c] = group && folded[c] == kNone ? count_of(values[calls[c].outputs[0]]) : 0;
     std::vector<uint32_t> before;
-    for (uint32_t v : calls[c].inputs) {
-      v = values[group ? plan.splats[v] : v].root;
-      if (values[v].kind == Kind::produced && !plan.folded[v]) before.push_back(values[v].index);
+    auto wait_for = [&](uint32_t v) {
+      if (values[v].kind == Kind::produced && !plan.folded[v] && values[v].index != folded[c])
+        before.push_back(values[v].index);
+    };
+    for (const uint32_t v : calls[c].inputs) wait_for(values[group ? plan.splats[v] : v].root);
+    if (folded[c] != kNone) {
+      for (const uint32_t v : calls[folded[c]].inputs) wait_for(values[v].root);
     }
     std::sort(before.begin(), before.end());
     before.erase(std::unique(before.begin(), before.end()), before.end());
@@ -145,8 +193,9 @@ void schedule(Plan& plan, const std::vector<bool>& needed) {
   for (const TraceWrite& write : trace.writes()) {
     const TraceValue& value = values[write.value];
     if (value.kind != Kind::produced || value.root != write.value) continue;
-    late[value.index] =
-        key[value.index] != 0 && readers[value.index].empty() && !may_follow_product(plan, runs, write);
+    const uint32_t product = folded[value.index];
+    late[value.index] = (key[value.index] != 0 || product != kNone) && readers[value.index].empty() &&
+                        !may_follow_product(plan, runs, product, write);
   }
   // The calls that could run next, by the groups they fit; within each in the order of the trace.
   using Ready = std::priority_queue<uint32_t, std::vector<uint32_t>, std::greater<>>;
@@ -158,8 +207,9 @@ void schedule(Plan& plan, const std::vector<bool>& needed) {
   bool ending = false;
   for (;;) {
     Step* open = plan.steps.empty() ? nullptr : &plan.steps.back();
-    const int64_t going_on =
-        open != nullptr && open->group && open->calls.size() < kGroupCalls ? open->count : 0;
+    const int64_t going_on = open != nullptr && open->group && !open->folded && open->calls.size() < kGroupCalls
+                                 ? open->count
+                                 : 0;
     auto next = ready.end();
     if (going_on != 0 && !ready[going_on].empty()) {
       next = ready.find(going_on);
@@ -177,7 +227,9 @@ void schedule(Plan& plan, const std::vector<bool>& needed) {
     }
     const uint32_t c = next->second.top();
     next->second.pop();
-    if (is_head(trace, calls[c])) {
+    if (folded[c] != kNone) {
+      plan.steps.push_back({{folded[c]}, true, count_of(values[calls[c].outputs[0]]), true, true});
+    } else if (is_head(trace, calls[c])) {
       plan.steps.push_back({{}, true, count_of(values[calls[c].outputs[0]]), true});
     } else if (going_on == 0 || key[c] != going_on) {
       plan.steps.push_back({{}, key[c] != 0, key[c]});
@@ -189,9 +241,10 @@ void schedule(Plan& plan, const std::vector<bool>& needed) {
   }
 }
 
-Plan make_plan(const Trace& trace, std::span<const uint32_t> results) {
+Plan make_plan(const Trace& trace, std::span<const uint32_t> results, bool fuse_updates) {
   Plan plan;
   plan.trace = &trace;
+  plan.fuse_updates = fuse_updates;
   plan.results.assign(results.begin(), results.end());
   const std::vector<bool> needed = needed_calls(plan);
   schedule(plan, needed);

@@ -42,6 +42,7 @@ struct Step {
   bool group = false;
   int64_t count = 0;
   bool head = false;
+  bool folded = false;  // a head whose product is added to what the second call adds it to, in the product itself
 
   bool is_head(size_t at) const { return head && at == 0; }
 };
@@ -52,6 +53,7 @@ inline constexpr int64_t kSliceBytes = 65536;  // of a product that are in the s
 
 struct Plan {
   const Trace* trace = nullptr;
+  bool fuse_updates = false;
   std::vector<uint32_t> results;  // values
   std::vector<Step> steps;
   std::vector<Place> places;      // of each value; a view's is its root's
@@ -65,7 +67,8 @@ struct Plan {
   size_t dropped = 0;  // calls that nothing needs
 };
 
-Plan make_plan(const Trace& trace, std::span<const uint32_t> results);
+// With fuse_updates, products that are only a step of a cell add to the cell themselves; see ProgramOptions.
+Plan make_plan(const Trace& trace, std::span<const uint32_t> results, bool fuse_updates = false);
 
 // What a plan does, for people.
 std::string to_string(const Plan& plan);

@@ -61,7 +61,9 @@ std::string to_string(const Plan& plan) {
     const Step& step = plan.steps[s];
     if (step.group && step.calls.size() > 1) {
       text += fmt::format("{:>4}  together, {} elements{}:\n", s, step.count,
-                          step.head ? ", behind a product" : "");
+                          step.folded ? ", folded into a product"
+                          : step.head ? ", behind a product"
+                                      : "");
       for (size_t at = 0; at < step.calls.size(); ++at) {
         text += "        " + call_text(plan, plan.trace->calls()[step.calls[at]], !step.is_head(at));
       }

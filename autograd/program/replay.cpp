@@ -55,6 +55,8 @@ Replay::Replay(const Trace& trace, Plan plan) : trace_(trace), plan_(std::move(p
       parts_.push_back({calls_.back().get(), nullptr});
     }
   }
+  for (const CellRef& cell : plan_.cells) read_cells_.push_back(cell.handle());
+  for (const uint32_t w : plan_.updates) written_cells_.push_back(trace_.writes()[w].cell.handle());
   held_.resize(plan_.cells.size());
   result_uses_.resize(plan_.roots.size());
   for (const uint32_t v : plan_.results) hand_out(v);
@@ -188,25 +190,26 @@ void Replay::add_head(Group& group, const TraceCall& call) {
   GroupHead& head = group.head.emplace();
   head.dtype = values[call.inputs[0]].dtype;
   head.product = call.op->product(values[call.inputs[0]].shape, values[call.inputs[1]].shape);
-  head.slices = kernels::gemm_slices(head.product);
+  head.product.padded = group.count > 1;
+  head.slices = std::max<int64_t>(1, kernels::gemm_slices(head.product));
   head.each = group.count / head.slices;
   head.at_once = kernels::gemm_slices_at_once(head.dtype, head.product, kSliceBytes);
   head.grain = kernels::gemm_grain(head.product, head.at_once);
   void** const to[] = {&head.a, &head.b, &head.bias};
   for (size_t k = 0; k < call.inputs.size(); ++k) point(values[call.inputs[k]].root, to[k]);
   const uint32_t out = call.outputs[0];
-  group.is_direct = group.is_direct && head.grain == INT64_MAX;
-  if (group.is_direct) {
+  if (head.grain != INT64_MAX) group.kind = Group::Kind::walk;
+  if (group.kind == Group::Kind::direct) {
     place_direct(group, out, &head.out);
   } else if (plan_.places[out].home != Home::slice) {
     point(out, &head.out);
   }
 }
 
-// Where the group is a product of two vectors and a step of a matrix along it.
+// Where the group is a product and a step along it that can be one: of two vectors, or folded.
 bool Replay::add_move(Group& group, const Step& step) {
   static const Op* const mul_add = find_op("mul_add");
-  if (!group.head || group.head->product.k != 1 || step.calls.size() != 2) return false;
+  if (!group.head || step.calls.size() != 2 || (group.head->product.k != 1 && !step.folded)) return false;
   const TraceCall &product = trace_.calls()[step.calls[0]], &call = trace_.calls()[step.calls[1]];
   if (call.op != mul_add || product.inputs.size() != 2 || call.inputs[0] != product.outputs[0]) return false;
   const auto& values = trace_.values();
@@ -215,7 +218,7 @@ bool Replay::add_move(Group& group, const Step& step) {
       count_of(values[from]) != group.count) {
     return false;
   }
-  group.is_move = true;
+  group.kind = step.folded ? Group::Kind::accumulate : Group::Kind::move;
   place_direct(group, factor, &group.move.factor);
   place_direct(group, from, &group.move.from);
   place_direct(group, call.outputs[0], &group.move.to);
@@ -231,14 +234,15 @@ void* Replay::option_number(DType dtype, double given) {
 void Replay::add_group(const Step& step) {
   auto group = std::make_unique<Group>();
   group->count = step.count;
-  group->is_direct = step.count <= kDirectCount;
+  group->kind = step.count <= kDirectCount ? Group::Kind::direct : Group::Kind::walk;
   if (step.head) add_head(*group, trace_.calls()[step.calls[0]]);
   if (add_move(*group, step)) {
     groups_.push_back(std::move(group));
     return;
   }
   // So that operands keep their addresses.
-  group->is_direct ? group->direct.reserve(step.calls.size()) : group->ops.reserve(step.calls.size());
+  const bool direct = group->kind == Group::Kind::direct;
+  direct ? group->direct.reserve(step.calls.size()) : group->ops.reserve(step.calls.size());
   for (size_t at = step.head; at < step.calls.size(); ++at) {
     const TraceCall& call = trace_.calls()[step.calls[at]];
     const Op& op = *call.op;
@@ -247,7 +251,7 @@ void Replay::add_group(const Step& step) {
     const size_t inputs = call.inputs.size();
     double numbers[kMaxOperands];
     if (op.numbers > 0) op.number_options(call.options.ref().data, numbers);
-    if (group->is_direct) {
+    if (direct) {
       DirectOp& planned = group->direct.emplace_back(DirectOp{.kernel = kernel});
       for (size_t k = 0; k < inputs; ++k) {
         place_direct(*group, plan_.splats[call.inputs[k]], const_cast<void**>(planned.in + k),
@@ -288,13 +292,13 @@ void Replay::poison([[maybe_unused]] size_t step) const {
 #endif
 }
 
-Tensor Replay::result(uint32_t v, std::span<const Tensor> inputs) {
+Tensor Replay::result(uint32_t v, std::span<Body* const> inputs) {
   const TraceValue& value = trace_.values()[v];
   const Place& place = plan_.places[value.root];
   Tensor root;
   switch (place.home) {
     case Home::constant: root = constants_[value.root]; break;
-    case Home::input: root = inputs[place.index].detach(); break;
+    case Home::input: root = Tensor::share(inputs[place.index]).detach(); break;
     case Home::cell: root = held_[place.index]; break;
     default:
       if (value.root == v && result_uses_[place.index] == 1) {  // nobody else will ask for it
@@ -309,15 +313,15 @@ Tensor Replay::result(uint32_t v, std::span<const Tensor> inputs) {
 }
 
 // Looks up where everything lies in this run, and makes the results.
-void Replay::prepare(std::span<const Tensor> inputs) {
+void Replay::prepare(std::span<Body* const> inputs) {
   for (const HostWork& work : trace_.host_work()) work.prepare(work.state.get());
   put_numbers();
   for (const uint32_t c : kept_cells_) {
     held_[c] = Tensor::share(plan_.cells[c].handle()->value.handle());
   }
-  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].move_to(inputs[i].handle()->data);
+  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].move_to(inputs[i]->data);
   for (size_t c = 0; c < cells_.size(); ++c) {
-    cells_[c].move_to(plan_.cells[c].handle()->value.handle()->data);
+    cells_[c].move_to(read_cells_[c]->value.handle()->data);
   }
   for (size_t r = 0; r < results_.size(); ++r) {
     const TraceValue& value = trace_.values()[plan_.roots[r]];
@@ -325,7 +329,7 @@ void Replay::prepare(std::span<const Tensor> inputs) {
     results_[r].move_to(result_bodies_[r]->data);
   }
   for (size_t u = 0; u < updates_.size(); ++u) {
-    Body* to = trace_.writes()[plan_.updates[u]].cell.handle()->value.handle();
+    Body* to = written_cells_[u]->value.handle();
     if (__atomic_load_n(&to->references, __ATOMIC_ACQUIRE) != 1 || to->owner != nullptr) {
       to = fresh_bodies_[u] = make_body(to->dtype, {to->dims(), to->rank}, to->numel);
     }
@@ -339,7 +343,7 @@ void Replay::let_go() noexcept {
   for (const uint32_t c : kept_cells_) held_[c] = Tensor();
 }
 
-void Replay::run(std::span<const Tensor> inputs, std::span<Tensor> results) {
+void Replay::run(std::span<Body* const> inputs, std::span<Tensor> results) {
   struct Scope {
     Replay& replay;
     TapeImpl* tape;
@@ -362,7 +366,7 @@ void Replay::run(std::span<const Tensor> inputs, std::span<Tensor> results) {
 
 // The writes that are not done in place. Nothing of this throws but for want of memory, before anything is
 // written.
-void Replay::write_copies(std::span<const Tensor> inputs) {
+void Replay::write_copies(std::span<Body* const> inputs) {
   if (plan_.copies.empty()) return;
   std::vector<Tensor> fresh;
   fresh.reserve(plan_.copies.size());
@@ -371,7 +375,7 @@ void Replay::write_copies(std::span<const Tensor> inputs) {
     const Place& place = plan_.places[value.root];
     const void* from = nullptr;
     switch (place.home) {
-      case Home::input: from = inputs[place.index].handle()->data; break;
+      case Home::input: from = inputs[place.index]->data; break;
       case Home::cell: from = cells_[place.index].data; break;
       case Home::result: from = result_bodies_[place.index]->data; break;
       default: from = fixed_pointer(value.root); break;
@@ -390,7 +394,7 @@ void Replay::write_copies(std::span<const Tensor> inputs) {
 // What was done in place counts from here.
 void Replay::count_updates() noexcept {
   for (size_t u = 0; u < plan_.updates.size(); ++u) {
-    Cell& cell = *trace_.writes()[plan_.updates[u]].cell.handle();
+    Cell& cell = *written_cells_[u];
     if (fresh_bodies_[u] != nullptr) cell.value = Tensor::adopt(std::exchange(fresh_bodies_[u], nullptr));
     ++cell.version;
   }

@@ -64,15 +64,14 @@ struct GroupHead {
   void* out = nullptr;  // null: in the slice of the walk
 };
 
-// The step of a matrix along the product of two vectors: to = product·factor + from.
+// The step of a matrix along a product: to = product·factor + from.
 struct GroupMove {
   void *factor, *from, *to;
 };
 
 struct Group {
   int64_t count = 0;
-  bool is_direct = false;
-  bool is_move = false;
+  enum class Kind : uint8_t { walk, direct, move, accumulate } kind = Kind::walk;
   size_t widest = 1;  // bytes of the largest element in scratch
   std::optional<GroupHead> head;
   GroupMove move = {};
@@ -80,18 +79,23 @@ struct Group {
   std::vector<DirectOp> direct;  // instead, where it is small
 
   void run() const {
-    if (is_move) {
-      return kernels::gemm_move(head->dtype, head->product, head->a, head->b, move.factor, move.from,
-                                move.to);
+    switch (kind) {
+      case Kind::walk: return walk();
+      case Kind::move:
+        return kernels::gemm_move(head->dtype, head->product, head->a, head->b, move.factor, move.from,
+                                  move.to);
+      case Kind::accumulate: return accumulate();
+      case Kind::direct: break;
     }
-    if (!is_direct) return walk();
-    if (head)
+    if (head) {
       kernels::gemm_slice(head->dtype, head->product, 0, head->slices, head->a, head->b, head->bias,
                           head->out);
+    }
     for (const DirectOp& op : direct) op.kernel(op.in, op.step, op.out, count);
   }
 
  private:
+  void accumulate() const;
   void walk() const;
   void walk_behind_head() const;
   void blocks(int64_t begin, int64_t end, char* slice, int64_t slice_begin) const;
@@ -107,7 +111,7 @@ class Replay {
 
   const Plan& plan() const { return plan_; }
   // The results, in the order of the plan, into `results`.
-  void run(std::span<const Tensor> inputs, std::span<Tensor> results);
+  void run(std::span<Body* const> inputs, std::span<Tensor> results);
 
  private:
   // A value that may lie elsewhere in the next run, and the pointers that follow it.
@@ -145,11 +149,11 @@ class Replay {
   void put_numbers() const;
   void poison(size_t step) const;
   void hand_out(uint32_t v);
-  void prepare(std::span<const Tensor> inputs);
+  void prepare(std::span<Body* const> inputs);
   void let_go() noexcept;
-  void write_copies(std::span<const Tensor> inputs);
+  void write_copies(std::span<Body* const> inputs);
   void count_updates() noexcept;
-  Tensor result(uint32_t v, std::span<const Tensor> inputs);
+  Tensor result(uint32_t v, std::span<Body* const> inputs);
 
   const Trace& trace_;
   Plan plan_;
@@ -164,6 +168,7 @@ class Replay {
   std::vector<std::unique_ptr<Group>> groups_;
   std::vector<Part> parts_;
   std::vector<Source> inputs_, cells_, results_, updates_;  // by Place::index
+  std::vector<Cell*> read_cells_, written_cells_;  // those of the plan's cells and updates
   std::vector<uint32_t> kept_cells_;                        // whose old values are results
   std::vector<uint32_t> result_uses_;                       // of each result with memory of its own
   // Of the run under way.

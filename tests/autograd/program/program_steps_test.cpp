@@ -134,6 +134,72 @@ TEST_CASE("autograd/program_steps: what a product reads is not written before it
   }
 }
 
+TEST_CASE("autograd/program_steps: fuse_updates stays within the bound it states") {
+  for (DType dtype : {float32, float64}) {
+    Rng rng(8);
+    const int64_t rows = 150;
+    const Tensor x = rng.normal({rows, 280}, dtype), c = rng.normal({rows, 300}, dtype);
+    const Tensor start = rng.normal({300, 280}, dtype);
+    const double rate = 0.03, unit = dtype == float32 ? 0x1p-24 : 0x1p-53;
+    auto step = [&](const Parameter& w, optim::SGD& sgd) {
+      Tape tape;
+      const Tensor loss = sum(linear(x, w) * c);
+      sgd.step(tape.gradient(loss));
+      return loss;
+    };
+    Parameter mine(start + 0.0), theirs(start + 0.0);
+    optim::SGD my_sgd({mine.ref()}, {.learning_rate = rate}), their_sgd({theirs.ref()}, {.learning_rate = rate});
+    Program program = capture_step({.check_every = 0, .fuse_updates = true}, [&] { return step(mine, my_sgd); });
+    INFO(to_string(program));
+    CHECK(to_string(program).find("folded into a product") != std::string::npos);
+    Tensor first;
+    for (int threads = 1; threads <= 3; ++threads) {
+      const int before = num_threads();
+      set_num_threads(threads);
+      assign(mine.ref(), start);
+      const Tensor held = threads == 2 ? mine.value() : Tensor();  // written elsewhere, then
+      CHECK(same_bits(program().value, sum(linear(x, start) * c)));
+      set_num_threads(before);
+      if (threads == 1) first = mine.value() + 0.0;
+      CHECK(same_bits(mine.value(), first));
+    }
+    step(theirs, their_sgd);
+    const Tensor products = matmul(transpose(abs(c), 0, 1), abs(x));
+    const Tensor bound = products * (rate * unit * (static_cast<double>(rows) + 5)) + abs(start) * (2 * unit);
+    const Tensor within = cast(le(abs(mine.value() - theirs.value()), bound), float64);
+    CHECK(sum(within).item() == static_cast<double>(within.numel()));
+    CHECK(!equal(mine.value(), start));
+  }
+}
+
+TEST_CASE("autograd/program_steps: fuse_updates leaves gradients alone that something else needs") {
+  Rng rng(9);
+  const Tensor x = rng.normal({150, 280}), c = rng.normal({150, 300}), start = rng.normal({300, 280});
+  enum class Use { momentum, clipped, returned, shared };
+  for (const Use use : {Use::momentum, Use::clipped, Use::returned, Use::shared}) {
+    auto step = [&](const Parameter& w, optim::SGD& sgd) {
+      Tape tape;
+      Tensor loss = sum(linear(x, w) * c);
+      if (use == Use::shared) loss = loss + sum(square(w));
+      Gradients g = tape.gradient(loss);
+      const Tensor value = use == Use::returned ? g[w] : loss;
+      if (use == Use::clipped) g = optim::clip_grad_norm(g, 1.0).gradients;
+      sgd.step(g);
+      return value;
+    };
+    const optim::SGDOptions options{.learning_rate = 0.01, .momentum = use == Use::momentum ? 0.9 : 0.0};
+    Parameter mine(start + 0.0), theirs(start + 0.0);
+    optim::SGD my_sgd({mine.ref()}, options), their_sgd({theirs.ref()}, options);
+    Program program = capture_step({.check_every = 0, .fuse_updates = true}, [&] { return step(mine, my_sgd); });
+    INFO(to_string(program));
+    CHECK(to_string(program).find("folded into a product") == std::string::npos);
+    for (int t = 0; t < 2; ++t) {
+      CHECK(same_bits(program().value, step(theirs, their_sgd)));
+      CHECK(same_bits(mine.value(), theirs.value()));
+    }
+  }
+}
+
 TEST_CASE("autograd/program_steps: the text shows what follows a product") {
   Side side({{4, 8, 3}, 16, nn::tanh}, float32);
   Rng rng(1);
