@@ -42,9 +42,10 @@ struct ProgramOptions {
   // The function itself runs instead of the recording on the second run and on every check_every-th from then
   // on, and the two are compared. 0: never. A build without NDEBUG does it on every run.
   int64_t check_every = 4096;
-  // Lets a large weight gradient that is used for nothing but w ← w − rate·g be added to w by the matrix product
-  // itself, without a buffer of its own. That rounds differently: by at most (rows + 5)·u·rate·Σ|g·x| + 2u·|w|
-  // for an element. Gradients that are clipped, shared, returned or put into a momentum stay as they are.
+  // Lets a large weight gradient that is used for nothing but w ← w − rate·g be added to w by the matrix
+  // product itself, without a buffer of its own. That rounds differently: by at most (rows + 5)·u·rate·Σ|g·x|
+  // + 2u·|w| for an element. Gradients that are clipped, shared, returned or put into a momentum stay as they
+  // are.
   bool fuse_updates = false;
 };
 
@@ -130,7 +131,8 @@ template <class F, class... X>
 //   Program train = capture_step({.fuse_updates = true}, step, images, labels);
 template <class F, class... X>
   requires std::is_invocable_r_v<Tensor, const F&, const X&...> Program capture_step(ProgramOptions options,
-                                                                                     F f, const X&... examples) {
+                                                                                     F f,
+                                                                                     const X&... examples) {
     Program program(detail::captured_function<sizeof...(X)>(std::move(f)), false, options);
     const Tensor list[] = {Tensor(examples)..., Tensor()};
     program.record(std::span<const Tensor>(list, sizeof...(X)));

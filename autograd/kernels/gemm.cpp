@@ -53,7 +53,8 @@ constexpr int64_t kTinyCost = 48;
 bool is_tiny(const Gemm& g) { return g.m * g.n * g.k <= kTinyCost; }
 // Of these, rows of two to four elements by a vector, for which there are vector kernels.
 bool has_short_rows(const Gemm& g) {
-  return (g.m == 1 ? g.n > 4 && g.transpose_b : g.n == 1 && g.m > 4 && !g.transpose_a) && g.k >= 2 && g.k <= 4;
+  return (g.m == 1 ? g.n > 4 && g.transpose_b : g.n == 1 && g.m > 4 && !g.transpose_a) && g.k >= 2 &&
+         g.k <= 4;
 }
 
 // P = 0 … k−1 where k is small enough to be written out, else none.
@@ -338,7 +339,8 @@ int64_t gemm_grain(const Gemm& g, int64_t slices_at_once) {
 
 void gemm_slice(DType dtype, const Gemm& g, int64_t begin, int64_t end, const void* a, const void* b,
                 const void* bias, void* c) {
-  if (is_tiny(g) && !has_short_rows(g)) return (dtype == DType::float32 ? &tiny<float> : &tiny<double>)(g, a, b, bias, c);
+  if (is_tiny(g) && !has_short_rows(g))
+    return (dtype == DType::float32 ? &tiny<float> : &tiny<double>)(g, a, b, bias, c);
   const Matrices of{static_cast<const char*>(a), static_cast<const char*>(b),
                     offset(dtype, c, -begin * (g.m == 1 ? 1 : g.n))};
   if (g.m == 1 || g.n == 1) return WithVector(g).run(dtype, g, of, bias, begin, end);

@@ -52,7 +52,8 @@ void gemm_move(DType dtype, const Gemm& shape, const void* a, const void* b, con
 bool gemm_accumulates(const Gemm& shape);
 // c += alpha·op(a)·op(b) for such a product; alpha is an element. Each element is off by at most
 // (k + 3)·u·|alpha|·Σ|a·b| + u·|c|.
-void gemm_accumulate(DType dtype, const Gemm& shape, const void* a, const void* b, const void* alpha, void* c);
+void gemm_accumulate(DType dtype, const Gemm& shape, const void* a, const void* b, const void* alpha,
+                     void* c);
 
 // gemm by three plain loops, each sum in order of k in float64. For tests.
 void gemm_reference(DType dtype, const Gemm& shape, const void* a, const void* b, const void* bias, void* c);

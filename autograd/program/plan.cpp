@@ -82,8 +82,8 @@ std::vector<bool> needed_calls(Plan& plan) {
 
 namespace {
 
-// Where the program may fold them: of each call that makes what is written into a cell, the product that it adds
-// to the cell, times a number, if nobody else reads that product; else kNone.
+// Where the program may fold them: of each call that makes what is written into a cell, the product that it
+// adds to the cell, times a number, if nobody else reads that product; else kNone.
 constexpr uint32_t kNone = UINT32_MAX;
 std::vector<uint32_t> folded_products(const Plan& plan, const std::vector<bool>& runs) {
   static const Op* const mul_add = find_op("mul_add");
@@ -105,16 +105,18 @@ std::vector<uint32_t> folded_products(const Plan& plan, const std::vector<bool>&
     const TraceCall& update = calls[written.index];
     if (update.op != mul_add) continue;
     const TraceValue &product = values[update.inputs[0]], &cell = values[update.inputs[2]];
-    if (product.kind != Kind::produced || product.root != update.inputs[0] || uses[product.root] != 1) continue;
+    if (product.kind != Kind::produced || product.root != update.inputs[0] || uses[product.root] != 1)
+      continue;
     if (count_of(values[plan.splats[update.inputs[1]]]) != 1 || cell.kind != Kind::cell ||
         cell.cell.handle() != write.cell.handle() || !(product.shape == cell.shape)) {
       continue;
     }
     const TraceCall& call = calls[product.index];
-    if (call.op->product == nullptr || call.inputs.size() != 2) continue;
+    if (!runs[product.index] || call.op->product == nullptr || call.inputs.size() != 2) continue;
     const TraceValue &a = values[call.inputs[0]], &b = values[call.inputs[1]];
     if (a.root == update.inputs[2] || b.root == update.inputs[2]) continue;
-    if (kernels::gemm_accumulates(call.op->product(a.shape, b.shape))) product_of[written.index] = product.index;
+    if (kernels::gemm_accumulates(call.op->product(a.shape, b.shape)))
+      product_of[written.index] = product.index;
   }
   return product_of;
 }
@@ -207,9 +209,8 @@ void schedule(Plan& plan, const std::vector<bool>& needed) {
   bool ending = false;
   for (;;) {
     Step* open = plan.steps.empty() ? nullptr : &plan.steps.back();
-    const int64_t going_on = open != nullptr && open->group && !open->folded && open->calls.size() < kGroupCalls
-                                 ? open->count
-                                 : 0;
+    const int64_t going_on =
+        open != nullptr && open->group && !open->folded && open->calls.size() < kGroupCalls ? open->count : 0;
     auto next = ready.end();
     if (going_on != 0 && !ready[going_on].empty()) {
       next = ready.find(going_on);

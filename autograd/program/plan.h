@@ -42,7 +42,8 @@ struct Step {
   bool group = false;
   int64_t count = 0;
   bool head = false;
-  bool folded = false;  // a head whose product is added to what the second call adds it to, in the product itself
+  bool folded =
+      false;  // a head whose product is added to what the second call adds it to, in the product itself
 
   bool is_head(size_t at) const { return head && at == 0; }
 };

@@ -168,7 +168,7 @@ class Replay {
   std::vector<std::unique_ptr<Group>> groups_;
   std::vector<Part> parts_;
   std::vector<Source> inputs_, cells_, results_, updates_;  // by Place::index
-  std::vector<Cell*> read_cells_, written_cells_;  // those of the plan's cells and updates
+  std::vector<Cell*> read_cells_, written_cells_;           // those of the plan's cells and updates
   std::vector<uint32_t> kept_cells_;                        // whose old values are results
   std::vector<uint32_t> result_uses_;                       // of each result with memory of its own
   // Of the run under way.
