@@ -7,8 +7,10 @@
 namespace tapegrad::detail {
 namespace {
 
-constexpr int64_t kBlock = 256;
-constexpr int64_t kGrain = 16384;  // elements of one piece of work; a multiple of kBlock
+constexpr int64_t kGrain = 16384;  // elements of one piece of work; a multiple of every block
+// Between slots, so that their elements do not lie a multiple of 4096 bytes apart: a load would seem to wait
+// for the store there.
+constexpr size_t kStagger = 192;
 
 }  // namespace
 
@@ -44,10 +46,10 @@ void Group::walk_behind_head() const {
 }
 
 void Group::blocks(int64_t begin, int64_t end, char* slice, int64_t slice_begin) const {
-  alignas(64) char scratch[kGroupScratch * kBlock * 8];
-  const size_t slot = static_cast<size_t>(kBlock) * widest;
-  for (int64_t at = begin; at < end; at += kBlock) {
-    const int64_t n = std::min(kBlock, end - at);
+  alignas(64) char scratch[kGroupScratch * (kGroupBlock * 8 + kStagger)];
+  const size_t slot = static_cast<size_t>(block) * widest + kStagger;
+  for (int64_t at = begin; at < end; at += block) {
+    const int64_t n = std::min(block, end - at);
     auto pointer = [&](const GroupOp::Operand& operand) -> char* {
       switch (operand.base) {
         case GroupOp::Base::memory: return operand.at + at * operand.element;

@@ -14,6 +14,33 @@ using Kind = TraceValue::Kind;
 
 constexpr size_t kGroupCalls = 64;  // a longer group's blocks would no longer fit the first-level cache
 
+// True for the same number 1 in every run, alone or repeated. The cotangents of a sum begin with it.
+bool is_one(const Plan& plan, uint32_t v) {
+  const uint32_t of = plan.splats[v];
+  const TraceValue& value = plan.trace->values()[of];
+  if (value.kind == Kind::number || !plan.folded[of] || count_of(value) != 1) return false;
+  const void* data = value.held.handle()->data;
+  return value.dtype == DType::float32   ? *static_cast<const float*>(data) == 1
+         : value.dtype == DType::float64 ? *static_cast<const double*>(data) == 1
+                                         : false;
+}
+
+// What a product by 1 is equal to, if there is as much of it; else the product itself.
+uint32_t factor_beside_one(const Plan& plan, const TraceCall& call) {
+  static const Op* const mul = find_op("mul");
+  const uint32_t product = call.outputs[0];
+  if (call.op != mul) return product;
+  for (int k = 0; k < 2; ++k) {
+    const uint32_t other = plan.splats[call.inputs[static_cast<size_t>(1 - k)]];
+    const auto& values = plan.trace->values();
+    if (is_one(plan, call.inputs[static_cast<size_t>(k)]) && values[other].kind != Kind::number &&
+        count_of(values[other]) == count_of(values[product])) {
+      return other;
+    }
+  }
+  return product;
+}
+
 bool is_expand_of_one(const Trace& trace, const TraceCall& call) {
   return call.op->name == "expand" && count_of(trace.values()[call.inputs[0]]) == 1;
 }
@@ -57,9 +84,10 @@ std::vector<bool> needed_calls(Plan& plan) {
     plan.splats[v] = v;
     plan.folded[v] = !values[v].varies;
   }
-  // Pointwise ops read a repeated element where it is.
+  // Pointwise ops read a repeated element where it is, and a product by 1 as the other factor.
   for (const TraceCall& call : calls) {
-    if (is_expand_of_one(trace, call)) plan.splats[call.outputs[0]] = plan.splats[call.inputs[0]];
+    uint32_t& read = plan.splats[call.outputs[0]];
+    read = is_expand_of_one(trace, call) ? plan.splats[call.inputs[0]] : factor_beside_one(plan, call);
   }
   std::vector<bool> wanted(values.size());
   for (const uint32_t v : plan.results) wanted[v] = true;

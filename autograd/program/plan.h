@@ -49,6 +49,7 @@ struct Step {
 };
 
 inline constexpr size_t kGroupScratch = 24;    // values of a group that are in scratch at once
+inline constexpr int64_t kGroupBlock = 256;     // elements of a block, at least
 inline constexpr int64_t kDirectCount = 1024;  // a group of as many elements is walked in one go
 inline constexpr int64_t kSliceBytes = 65536;  // of a product that are in the slice at once
 

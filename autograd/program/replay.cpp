@@ -163,6 +163,7 @@ void Replay::place_operand(Group& group, uint32_t v, GroupOp::Operand& operand) 
     operand.base = GroupOp::Base::scratch;
     operand.scratch = place.index;
     group.widest = std::max(group.widest, element_size(value.dtype));
+    group.slots = std::max(group.slots, size_t{place.index} + 1);
   } else if (place.home == Home::slice) {
     operand.base = GroupOp::Base::slice;
   } else {
@@ -272,6 +273,9 @@ void Replay::add_group(const Step& step) {
       place_operand(*group, call.outputs[0], planned.out);
     }
   }
+  // Longer blocks cost fewer calls, as long as their scratch stays in the first cache.
+  constexpr size_t kCached = 24576;
+  if (2 * kGroupBlock * group->slots * group->widest <= kCached) group->block = 2 * kGroupBlock;
   groups_.push_back(std::move(group));
 }
 

@@ -73,6 +73,8 @@ struct Group {
   int64_t count = 0;
   enum class Kind : uint8_t { walk, direct, move, accumulate } kind = Kind::walk;
   size_t widest = 1;  // bytes of the largest element in scratch
+  size_t slots = 1;   // of scratch
+  int64_t block = kGroupBlock;
   std::optional<GroupHead> head;
   GroupMove move = {};
   std::vector<GroupOp> ops;
