@@ -348,6 +348,18 @@ void gemm_slice(DType dtype, const Gemm& g, int64_t begin, int64_t end, const vo
   gemm_small(dtype, g, {begin, end, 0, g.n}, of.a, of.b, bias, of.c);
 }
 
+bool gemm_moves_too(const Gemm& g) {
+  // Both b and the outer product are then matrices, of the same paths as alone.
+  return g.batch == 1 && g.m == 1 && !g.transpose_b && g.n > 1 && g.k > 1 && !is_tiny(g) &&
+         g.n * g.k < kParallelElements;
+}
+
+void gemm_and_move(DType dtype, const Gemm& g, const void* a, const void* b, void* c, const void* right,
+                   const void* factor, void* to) {
+  const bool from_zero = g.n * g.k <= kTinyCost;
+  add_rows_and_move(dtype, b, g.k, g.n, a, c, right, factor, from_zero, to);
+}
+
 bool gemm_accumulates(const Gemm& g) {
   return g.batch == 1 && g.m > 0 && g.n > 0 && g.k > 0 && !is_tiny(g) && !is_of_vectors(g) && !is_small(g);
 }

@@ -48,6 +48,12 @@ int64_t gemm_grain(const Gemm& shape, int64_t slices_at_once);
 void gemm_move(DType dtype, const Gemm& shape, const void* a, const void* b, const void* factor,
                const void* from, void* to);
 
+// gemm of `shape`, a row by a matrix b, into c, and gemm_move of b along the product of a and `right`, in one
+// pass over b, which goes to `to`. Runs on the calling thread; for shapes that gemm_moves_too says.
+bool gemm_moves_too(const Gemm& shape);
+void gemm_and_move(DType dtype, const Gemm& shape, const void* a, const void* b, void* c, const void* right,
+                   const void* factor, void* to);
+
 // True for a product that runs on the CBLAS, which can add to what c holds.
 bool gemm_accumulates(const Gemm& shape);
 // c += alpha·op(a)·op(b) for such a product; alpha is an element. Each element is off by at most

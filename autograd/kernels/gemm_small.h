@@ -41,4 +41,9 @@ void move_along_outer(DType dtype, const void* x, const void* y, const void* fac
                       int64_t columns, const void* from, void* to, int64_t begin, int64_t end,
                       int64_t readable);
 
+// Both in one pass over the matrix [rows, columns]: y as add_rows gives it without a bias, with `left` as its
+// x, and the matrix moved along left·right as move_along_outer does it.
+void add_rows_and_move(DType dtype, const void* from, int64_t rows, int64_t columns, const void* left,
+                       void* y, const void* right, const void* factor, bool from_zero, void* to);
+
 }  // namespace tapegrad::kernels

@@ -96,8 +96,8 @@ HWY_INLINE HWY_ATTR void move_rows(const T* x, const T* y, T by, bool from_zero,
   }
 }
 
-// Rows shorter than a vector, as many at once as it has room for. Whole vectors are read and written as far as
-// memory allows, with what stands behind the rows put back as it was.
+// Rows shorter than a vector, as many at once as it has room for. Whole vectors are read and written as far
+// as memory allows, with what stands behind the rows put back as it was.
 template <class T>
 HWY_INLINE HWY_ATTR void move_short_rows(const T* x, const T* y, T by, bool from_zero, int64_t columns,
                                          const T* from, T* to, int64_t begin, int64_t end, int64_t readable) {
@@ -107,8 +107,7 @@ HWY_INLINE HWY_ATTR void move_short_rows(const T* x, const T* y, T by, bool from
   // Which row and column a lane is in; the half keeps the quotient of whole numbers off its steps.
   const V lane = Iota(d, T{0});
   const auto row = ConvertTo(di, Mul(Add(lane, Set(d, T{0.5})), Set(d, T{1} / static_cast<T>(columns))));
-  const auto column = ConvertTo(
-      di, Sub(lane, Mul(ConvertTo(d, row), Set(d, static_cast<T>(columns)))));
+  const auto column = ConvertTo(di, Sub(lane, Mul(ConvertTo(d, row), Set(d, static_cast<T>(columns)))));
   const auto rows = IndicesFromVec(d, row), across = IndicesFromVec(d, column);
   const V factor = Set(d, by);
   const V right = TableLookupLanes(load_partial(d, y, static_cast<size_t>(columns)), across);
@@ -152,7 +151,74 @@ HWY_INLINE HWY_ATTR void move(const void* left, const void* right, const void* b
   }
 }
 
+// Some rows added to y, or, where they are the first, put there, and then moved.
+template <int64_t Rows, class T>
+HWY_INLINE HWY_ATTR void add_and_move_rows(const T* x, const T* right, T by, bool from_zero, bool first,
+                                           int64_t columns, const T* from, T* y, T* to) {
+  const Tag<T> d;
+  using V = Vec<Tag<T>>;
+  const V factor = Set(d, by);
+  V left[Rows];
+#pragma GCC unroll 8
+  for (int64_t i = 0; i < Rows; ++i) left[i] = Set(d, x[i]);
+  int64_t j = 0;
+  for (; j + kLanes<T> <= columns; j += kLanes<T>) {
+    V sum = first ? Zero(d) : LoadU(d, y + j);
+    const V across = LoadU(d, right + j);
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < Rows; ++i) {
+      const V w = LoadU(d, from + i * columns + j);
+      sum = MulAdd(w, left[i], sum);
+      StoreU(moved(d, left[i], across, factor, w, from_zero), d, to + i * columns + j);
+    }
+    StoreU(sum, d, y + j);
+  }
+  if (j == columns) return;
+  const size_t rest = static_cast<size_t>(columns - j);
+  V sum = first ? Zero(d) : load_partial(d, y + j, rest);
+  const V across = load_partial(d, right + j, rest);
+#pragma GCC unroll 8
+  for (int64_t i = 0; i < Rows; ++i) {
+    const V w = load_partial(d, from + i * columns + j, rest);
+    sum = MulAdd(w, left[i], sum);
+    store_partial(d, moved(d, left[i], across, factor, w, from_zero), to + i * columns + j, rest);
+  }
+  store_partial(d, sum, y + j, rest);
+}
+
+// In the order of add_rows: by eights, by fours, one by one.
+template <class T>
+HWY_INLINE HWY_ATTR void add_and_move(const void* source, int64_t rows, int64_t columns, const void* left,
+                                      void* sums, const void* across, const void* by, bool from_zero,
+                                      void* target) {
+  const T *x = static_cast<const T*>(left), *right = static_cast<const T*>(across),
+          *from = static_cast<const T*>(source);
+  const T factor = *static_cast<const T*>(by);
+  T *y = static_cast<T*>(sums), *to = static_cast<T*>(target);
+  int64_t r = 0;
+  for (; r + 8 <= rows; r += 8) {
+    add_and_move_rows<8>(x + r, right, factor, from_zero, r == 0, columns, from + r * columns, y,
+                         to + r * columns);
+  }
+  for (; r + 4 <= rows; r += 4) {
+    add_and_move_rows<4>(x + r, right, factor, from_zero, r == 0, columns, from + r * columns, y,
+                         to + r * columns);
+  }
+  for (; r < rows; ++r) {
+    add_and_move_rows<1>(x + r, right, factor, from_zero, r == 0, columns, from + r * columns, y,
+                         to + r * columns);
+  }
+}
+
 // Functions by type, for the tables.
+HWY_ATTR void add_and_move_float(const void* from, int64_t rows, int64_t columns, const void* left, void* y,
+                                 const void* right, const void* by, bool from_zero, void* to) {
+  add_and_move<float>(from, rows, columns, left, y, right, by, from_zero, to);
+}
+HWY_ATTR void add_and_move_double(const void* from, int64_t rows, int64_t columns, const void* left, void* y,
+                                  const void* right, const void* by, bool from_zero, void* to) {
+  add_and_move<double>(from, rows, columns, left, y, right, by, from_zero, to);
+}
 HWY_ATTR void outer_float(const void* x, const void* y, const void* bias, int64_t columns, void* c,
                           int64_t begin, int64_t end) {
   outer<float>(x, y, bias, columns, c, begin, end);
@@ -166,7 +232,7 @@ HWY_ATTR void move_float(const void* x, const void* y, const void* by, bool from
   move<float>(x, y, by, from_zero, columns, from, to, begin, end, readable);
 }
 HWY_ATTR void move_double(const void* x, const void* y, const void* by, bool from_zero, int64_t columns,
-                         const void* from, void* to, int64_t begin, int64_t end, int64_t readable) {
+                          const void* from, void* to, int64_t begin, int64_t end, int64_t readable) {
   move<double>(x, y, by, from_zero, columns, from, to, begin, end, readable);
 }
 
@@ -182,6 +248,8 @@ HWY_EXPORT(outer_float);
 HWY_EXPORT(outer_double);
 HWY_EXPORT(move_float);
 HWY_EXPORT(move_double);
+HWY_EXPORT(add_and_move_float);
+HWY_EXPORT(add_and_move_double);
 
 void outer_product(DType dtype, const void* x, const void* y, const void* bias, int64_t columns, void* c,
                    int64_t begin, int64_t end) {
@@ -196,6 +264,13 @@ void move_along_outer(DType dtype, const void* x, const void* y, const void* fac
   const auto* table =
       dtype == DType::float32 ? HWY_DISPATCH_TABLE(move_float) : HWY_DISPATCH_TABLE(move_double);
   target(table)(x, y, factor, from_zero, columns, from, to, begin, end, readable);
+}
+
+void add_rows_and_move(DType dtype, const void* from, int64_t rows, int64_t columns, const void* left,
+                       void* y, const void* right, const void* factor, bool from_zero, void* to) {
+  const auto* table = dtype == DType::float32 ? HWY_DISPATCH_TABLE(add_and_move_float)
+                                              : HWY_DISPATCH_TABLE(add_and_move_double);
+  target(table)(from, rows, columns, left, y, right, factor, from_zero, to);
 }
 
 }  // namespace tapegrad::kernels

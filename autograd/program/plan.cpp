@@ -279,6 +279,7 @@ Plan make_plan(const Trace& trace, std::span<const uint32_t> results, bool fuse_
   schedule(plan, needed);
   drop_lone_heads(plan);
   place(plan);
+  pair_steps(plan);
   return plan;
 }
 

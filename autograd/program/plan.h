@@ -35,6 +35,8 @@ struct Place {
   uint32_t reuses = UINT32_MAX;  // the value whose memory it takes over while that one is read
 };
 
+inline constexpr uint32_t kNoStep = UINT32_MAX;
+
 // One op, or a run of pointwise ops on `count` elements that are walked together block by block. With `head`
 // the first call is a matrix product of as many elements, and the walk goes along behind it, slice by slice.
 struct Step {
@@ -44,12 +46,15 @@ struct Step {
   bool head = false;
   bool folded =
       false;  // a head whose product is added to what the second call adds it to, in the product itself
+  uint32_t beside =
+      kNoStep;  // the later step that is done in one pass with the head, which reads the same matrix
+  bool done_before = false;  // that step
 
   bool is_head(size_t at) const { return head && at == 0; }
 };
 
 inline constexpr size_t kGroupScratch = 24;    // values of a group that are in scratch at once
-inline constexpr int64_t kGroupBlock = 256;     // elements of a block, at least
+inline constexpr int64_t kGroupBlock = 256;    // elements of a block, at least
 inline constexpr int64_t kDirectCount = 1024;  // a group of as many elements is walked in one go
 inline constexpr int64_t kSliceBytes = 65536;  // of a product that are in the slice at once
 
@@ -92,6 +97,11 @@ std::vector<bool> needed_calls(Plan& plan);
 void schedule(Plan& plan, const std::vector<bool>& needed);
 // Where everything lies.
 void place(Plan& plan);
+// True for a head followed by a step of a matrix along it that is one kernel: a product of vectors, or
+// folded.
+bool is_move(const Plan& plan, const Step& step);
+// Finds steps of matrices that can be done together with a product that reads the matrix before.
+void pair_steps(Plan& plan);
 
 inline int64_t count_of(const TraceValue& value) {
   return value.kind == TraceValue::Kind::number ? 1 : value.shape.numel();

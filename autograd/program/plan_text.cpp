@@ -60,10 +60,13 @@ std::string to_string(const Plan& plan) {
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     const Step& step = plan.steps[s];
     if (step.group && step.calls.size() > 1) {
-      text += fmt::format("{:>4}  together, {} elements{}:\n", s, step.count,
-                          step.folded ? ", folded into a product"
-                          : step.head ? ", behind a product"
-                                      : "");
+      text +=
+          fmt::format("{:>4}  together, {} elements{}:\n", s, step.count,
+                      step.folded              ? std::string(", folded into a product")
+                      : step.done_before       ? ", done before"
+                      : step.beside != kNoStep ? fmt::format(", behind a product, with step {}", step.beside)
+                      : step.head              ? ", behind a product"
+                                               : "");
       for (size_t at = 0; at < step.calls.size(); ++at) {
         text += "        " + call_text(plan, plan.trace->calls()[step.calls[at]], !step.is_head(at));
       }

@@ -47,7 +47,9 @@ Replay::Replay(const Trace& trace, Plan plan) : trace_(trace), plan_(std::move(p
     inputs_.resize(inputs_.size() + (value.kind == Kind::input));
   direct_memory_ = static_cast<char*>(pool_allocate(kDirectBytes));
   for (const Step& step : plan_.steps) {
-    if (step.group) {
+    if (step.done_before) {
+      parts_.push_back({nullptr, nullptr});
+    } else if (step.group) {
       add_group(step);
       parts_.push_back({nullptr, groups_.back().get()});
     } else {
@@ -207,22 +209,20 @@ void Replay::add_head(Group& group, const TraceCall& call) {
   }
 }
 
-// Where the group is a product and a step along it that can be one: of two vectors, or folded.
+// Where the step moves a matrix along a product, or along one of vectors beside its own product.
 bool Replay::add_move(Group& group, const Step& step) {
-  static const Op* const mul_add = find_op("mul_add");
-  if (!group.head || step.calls.size() != 2 || (group.head->product.k != 1 && !step.folded)) return false;
-  const TraceCall &product = trace_.calls()[step.calls[0]], &call = trace_.calls()[step.calls[1]];
-  if (call.op != mul_add || product.inputs.size() != 2 || call.inputs[0] != product.outputs[0]) return false;
-  const auto& values = trace_.values();
-  const uint32_t from = plan_.splats[call.inputs[2]], factor = plan_.splats[call.inputs[1]];
-  if (plan_.places[call.inputs[0]].home != Home::slice || is_dense(group, values[factor]) ||
-      count_of(values[from]) != group.count) {
+  const bool beside = step.beside != kNoStep;
+  if (!beside && !is_move(plan_, step)) return false;
+  const Step& moving = beside ? plan_.steps[step.beside] : step;
+  const TraceCall &product = trace_.calls()[moving.calls[0]], &call = trace_.calls()[moving.calls[1]];
+  place_direct(group, plan_.splats[call.inputs[1]], &group.move.factor);
+  place_direct(group, plan_.splats[call.inputs[2]], &group.move.from);
+  place_direct(group, call.outputs[0], &group.move.to);
+  if (beside) {
+    point(trace_.values()[product.inputs[1]].root, &group.move.right);
     return false;
   }
   group.kind = step.folded ? Group::Kind::accumulate : Group::Kind::move;
-  place_direct(group, factor, &group.move.factor);
-  place_direct(group, from, &group.move.from);
-  place_direct(group, call.outputs[0], &group.move.to);
   return true;
 }
 
@@ -359,7 +359,7 @@ void Replay::run(std::span<Body* const> inputs, std::span<Tensor> results) {
   prepare(inputs);
   for (size_t s = 0; s < parts_.size(); ++s) {
     if (parts_[s].group != nullptr) parts_[s].group->run();
-    else parts_[s].call->run();
+    else if (parts_[s].call != nullptr) parts_[s].call->run();
     poison(s);
   }
   for (size_t k = 0; k < results.size(); ++k) results[k] = result(plan_.results[k], inputs);

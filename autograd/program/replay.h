@@ -67,6 +67,7 @@ struct GroupHead {
 // The step of a matrix along a product: to = product·factor + from.
 struct GroupMove {
   void *factor, *from, *to;
+  void* right = nullptr;  // where it is done beside a product by the same matrix: what it goes along
 };
 
 struct Group {
@@ -89,7 +90,10 @@ struct Group {
       case Kind::accumulate: return accumulate();
       case Kind::direct: break;
     }
-    if (head) {
+    if (move.right != nullptr) {
+      kernels::gemm_and_move(head->dtype, head->product, head->a, head->b, head->out, move.right, move.factor,
+                             move.to);
+    } else if (head) {
       kernels::gemm_slice(head->dtype, head->product, 0, head->slices, head->a, head->b, head->bias,
                           head->out);
     }
@@ -132,7 +136,7 @@ class Replay {
     DType dtype;
     void* to;
   };
-  struct Part {  // a step: one of the two
+  struct Part {  // a step: one of the two, or none where another does its work
     PlannedCall* call;
     Group* group;
   };

@@ -108,6 +108,42 @@ TEST_CASE_TEMPLATE("kernels/gemm_slices: a step along an outer product has the b
   });
 }
 
+TEST_CASE_TEMPLATE(
+    "kernels/gemm_slices: a product and a step of its matrix in one pass have the bits of both", T, float,
+    double) {
+  Numbers numbers(4);
+  size_t checked = 0;
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (int64_t k : {2, 5, 8, 13, 31}) {
+      for (int64_t n : {2, 7, 16, 33, 130}) {
+        for (int turned = 0; turned < 2; ++turned) {
+          const Gemm g{.m = 1, .n = n, .k = k, .transpose_a = turned == 1};
+          if (!gemm_moves_too(g)) continue;
+          ++checked;
+          const std::vector<T> a = numbers.vector<T>(k), w = numbers.vector<T>(k * n),
+                               x = numbers.vector<T>(n);
+          const T factor = static_cast<T>(numbers.uniform(-1, 1));
+          std::vector<T> y(static_cast<size_t>(n) + 16, T{12345}), both = y;
+          std::vector<T> moved(w.size() + 16, T{12345}), alone = moved;
+          gemm(dtype_of<T>(), g, a.data(), w.data(), nullptr, y.data());
+          gemm_move(dtype_of<T>(), {.m = k, .n = n, .k = 1}, a.data(), x.data(), &factor, w.data(),
+                    alone.data());
+          gemm_and_move(dtype_of<T>(), g, a.data(), w.data(), both.data(), x.data(), &factor, moved.data());
+          CHECK(same_bits(y, both));
+          CHECK(same_bits(moved, alone));
+          std::copy(w.begin(), w.end(), moved.begin());
+          gemm_and_move(dtype_of<T>(), g, a.data(), moved.data(), both.data(), x.data(), &factor,
+                        moved.data());
+          CHECK(same_bits(y, both));
+          CHECK(same_bits(moved, alone));
+        }
+      }
+    }
+  });
+  CHECK(checked > 30);
+}
+
 TEST_CASE_TEMPLATE("kernels/column_sums: within the bound of a sum, the same for any number of threads", T,
                    float, double) {
   Numbers numbers(3);

@@ -205,6 +205,36 @@ TEST_CASE("autograd/program_steps: fuse_updates leaves gradients alone that some
   }
 }
 
+TEST_CASE(
+    "autograd/program_steps: a matrix is multiplied and stepped in one pass unless it is read in between") {
+  Rng rng(10);
+  const Tensor x = rng.normal({40}), target = rng.normal({30});
+  for (const bool between : {false, true}) {
+    auto step = [&](Parameter& v, Parameter& w, optim::SGD& sgd) {
+      Tape tape;
+      Tensor loss = mse_loss(linear(tanh(linear(x, v)), w), target);
+      const Gradients g = tape.gradient(loss);
+      // What follows the product and reads the matrix, of as many elements as the product has.
+      if (between) loss = loss + sum(g[v] * sum(w * w));
+      sgd.step(g);
+      return loss;
+    };
+    const Tensor first = rng.normal({35, 40}) * 0.2, second = rng.normal({30, 35}) * 0.2;
+    Parameter v(first + 0.0), w(second + 0.0), v2(first + 0.0), w2(second + 0.0);
+    optim::SGD sgd({v.ref(), w.ref()}, {.learning_rate = 0.1}),
+        sgd2({v2.ref(), w2.ref()}, {.learning_rate = 0.1});
+    Program program = capture_step({.check_every = 0}, [&] { return step(v, w, sgd); });
+    INFO(to_string(program));
+    if (!between) CHECK(to_string(program).find("done before") != std::string::npos);
+    for (int t = 0; t < 4; ++t) {
+      const Tensor snapshot = t == 2 ? w.value() : Tensor();
+      CHECK(same_bits(program().value, step(v2, w2, sgd2)));
+      CHECK(same_bits(v.value(), v2.value()));
+      CHECK(same_bits(w.value(), w2.value()));
+    }
+  }
+}
+
 TEST_CASE("autograd/program_steps: the text shows what follows a product") {
   Side side({{4, 8, 3}, 16, nn::tanh}, float32);
   Rng rng(1);
