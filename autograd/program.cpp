@@ -53,9 +53,9 @@ class ProgramState {
     for (const Body* x : inputs) fresh->inputs.emplace_back(x->dtype, x->shape());
     trace_run(inputs, fresh->recording);
     fresh->recording.trace.undo();
-    fresh->replay = std::make_unique<Replay>(fresh->recording.trace,
-                                             make_plan(fresh->recording.trace, fresh->recording.values,
-                                                       options_.fuse_updates));
+    fresh->replay = std::make_unique<Replay>(
+        fresh->recording.trace,
+        make_plan(fresh->recording.trace, fresh->recording.values, options_.fuse_updates));
     fresh->recording.trace.finish();
     fresh->recording.result = {};
     plan_check(*fresh);
@@ -119,7 +119,7 @@ class ProgramState {
     variant.next_check = every <= 0 ? 0 : (runs / every + 1) * every;
     if (every > 0 && runs < 2) variant.next_check = std::min<int64_t>(variant.next_check, 2);
   }
-  bool is_checked(Variant& variant) const {
+  bool is_checked([[maybe_unused]] Variant& variant) const {
 #ifndef NDEBUG
     return options_.check_every > 0;
 #else
