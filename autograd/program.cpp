@@ -135,7 +135,7 @@ class ProgramState {
     variant.next_check = every <= 0 ? 0 : (runs / every + 1) * every;
     if (every > 0 && runs < 2) variant.next_check = std::min<int64_t>(variant.next_check, 2);
   }
-  bool is_checked(Variant& variant) const {
+  bool is_checked([[maybe_unused]] Variant& variant) const {
 #ifndef NDEBUG
     return options_.check_every > 0;
 #else

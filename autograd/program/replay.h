@@ -48,6 +48,10 @@ struct GroupOp {
   Operand out = {};
 };
 
+// The memory that direct groups share, one of which runs at a time: scratch slots, and behind them the slice.
+inline constexpr size_t kDirectSlot = kDirectCount * 8;
+inline constexpr size_t kDirectBytes = (kGroupScratch + 1) * kDirectSlot;
+
 // A group small enough to be walked in one go: nothing is left to compute but the kernels.
 struct DirectOp {
   PointwiseKernel kernel;

@@ -33,6 +33,7 @@ struct Aligned {
   explicit Aligned(const std::vector<T>& from) : memory(from.size() + 32), size(from.size()) {
     std::copy(from.begin(), from.end(), data());
   }
+  Aligned(const Aligned& other) : Aligned(const_cast<Aligned&>(other).values()) {}
   T* data() {
     const auto at = reinterpret_cast<uintptr_t>(memory.data());
     return reinterpret_cast<T*>((at + 63) & ~uintptr_t{63});
@@ -75,6 +76,42 @@ TEST_CASE_TEMPLATE("kernels/gemm_slices: slices have the bits of the whole", T, 
     }
   });
   CHECK(cut > 10);
+}
+
+TEST_CASE_TEMPLATE("kernels/gemm_slices: with padding, the same elements and nothing beyond 64 bytes", T,
+                   float, double) {
+  Numbers numbers(5);
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (int64_t k : {1, 2, 3, 4, 9}) {
+      for (int64_t n : {2, 5, 7, 16, 21}) {
+        Gemm g{.m = 1, .n = n, .k = k, .transpose_b = true};
+        const std::vector<T> a = numbers.vector<T>(k), b = numbers.vector<T>(k * n),
+                             bias = numbers.vector<T>(n);
+        Aligned<T> plain(std::vector<T>(64, T{12345})), padded = plain;
+        gemm(dtype_of<T>(), g, a.data(), b.data(), bias.data(), plain.data());
+        g.padded = true;
+        T* const to = padded.data();
+        std::fill(to, to + 64, T{12345});
+        gemm(dtype_of<T>(), g, a.data(), b.data(), bias.data(), to);
+        CHECK(std::memcmp(plain.data(), to, static_cast<size_t>(n) * sizeof(T)) == 0);
+        const int64_t lanes = 64 / static_cast<int64_t>(sizeof(T));
+        for (int64_t i = (n + lanes - 1) / lanes * lanes; i < 64; ++i) CHECK(to[i] == T{12345});
+      }
+    }
+    for (int64_t rows : {2, 5, 11, 16}) {
+      for (int64_t columns : {2, 3, 5, 7}) {
+        Gemm g{.m = rows, .n = columns, .k = 1};
+        const std::vector<T> a = numbers.vector<T>(rows), b = numbers.vector<T>(columns);
+        Aligned<T> w(numbers.vector<T>(128)), alone(w.values()), whole(w.values());
+        const T factor = T{0.5};
+        gemm_move(dtype_of<T>(), g, a.data(), b.data(), &factor, w.data(), alone.data());
+        g.padded = true;
+        gemm_move(dtype_of<T>(), g, a.data(), b.data(), &factor, w.data(), whole.data());
+        CHECK(same_bits(alone.values(), whole.values()));
+      }
+    }
+  });
 }
 
 TEST_CASE_TEMPLATE("kernels/gemm_slices: a step along an outer product has the bits of two steps", T, float,

@@ -45,13 +45,14 @@ Trained train(DType dtype, const std::vector<int64_t>& sizes, int64_t batch, boo
 TEST_CASE(
     "kernels/program_targets: on every vector target a program has the bits of eager, near the best's") {
   for (DType dtype : {float32, float64}) {
-    for (const auto& [sizes, batch] : {std::pair{std::vector<int64_t>{3, 5, 4, 1}, int64_t{1}},
-                                       std::pair{std::vector<int64_t>{2, 16, 16, 1}, int64_t{64}},
-                                       std::pair{std::vector<int64_t>{50, 33, 20, 7}, int64_t{9}}}) {
+    const std::pair<std::vector<int64_t>, int64_t> nets[] = {
+        {{3, 5, 4, 1}, 1}, {{2, 16, 16, 1}, 64}, {{50, 33, 20, 7}, 9}};
+    for (const auto& net : nets) {
       Trained best;
       kernel_tests::on_each_target([&](const std::string& name) {
         CAPTURE(name);
-        const Trained eager = train(dtype, sizes, batch, false), replayed = train(dtype, sizes, batch, true);
+        const Trained eager = train(dtype, net.first, net.second, false),
+                      replayed = train(dtype, net.first, net.second, true);
         CHECK(same_bits(eager.loss, replayed.loss));
         CHECK(same_bits(eager.weight, replayed.weight));
         if (!best.loss.defined()) best = eager;
