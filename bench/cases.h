@@ -35,6 +35,7 @@ struct Case {
   double ops = 1;                  // ops in one step, for op-overhead
   double flops = 0, bytes = 0;     // of one step as a program, from the ops' own costs
   double difference = 0;           // the largest from what the hand-written loop computes
+  std::string profile;             // of the program, as text
   long long predicted_bytes = -1;  // what `plan` said of the program's memory
   long long planned_bytes = -1;    // what the program then holds
 };

@@ -79,6 +79,7 @@ std::vector<CaseResult> run_steps(const Arguments& a, const Peaks& one, const Pe
   }
   print_details(all, one);
   print_threads(all);
+  print_missed(all);
   return all;
 }
 

@@ -117,6 +117,12 @@ void print_details(const std::vector<CaseResult>& results, const Peaks& one) {
   }
 }
 
+void print_missed(const std::vector<CaseResult>& results) {
+  for (const CaseResult& r : results) {
+    if (r.program.mark == Mark::missed) fmt::print("\n{}, as a program:\n{}", r.id, r.profile);
+  }
+}
+
 void print_threads(const std::vector<CaseResult>& results) {
   bool any = false;
   for (const CaseResult& r : results) {
@@ -159,6 +165,7 @@ json to_json(const CaseResult& r, const Peaks& peaks) {
   put(j, "eager_to_libtorch", r.eager_to_peer);
   put(j, "program_to_libtorch", r.program_to_peer);
   if (r.threads == 1) {
+    j["profile"] = r.profile;
     j["eager_target"] = word(r.eager.mark);
     j["program_target"] = word(r.program.mark);
     for (const auto& [key, value] : {std::pair{"forward_us", r.forward_us},

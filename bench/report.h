@@ -19,6 +19,8 @@ nlohmann::json to_json(const Peaks& peaks);
 void print_times_header(bool peers);
 void print_times(const CaseResult& result, bool peers);
 void print_details(const std::vector<CaseResult>& results, const Peaks& one);
+// Where the time goes of programs that miss their targets.
+void print_missed(const std::vector<CaseResult>& results);
 void print_threads(const std::vector<CaseResult>& results);
 nlohmann::json to_json(const CaseResult& result, const Peaks& peaks);
 

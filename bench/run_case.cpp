@@ -135,6 +135,7 @@ CaseResult result_of(const Case& work, const Measurement& m, int threads) {
   r.aa_spread = m.aa_spread;
   if (threads == 1) add_parts(r, m);
   else add_speedups(r, m);
+  r.profile = work.profile;
   r.ops = work.ops;
   r.flops = work.flops;
   r.bytes = work.bytes;

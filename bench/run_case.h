@@ -38,6 +38,7 @@ struct CaseResult {
   // With several: how many times faster than with one.
   Ratio limit_speedup{-1, 0}, eager_speedup{-1, 0}, program_speedup{-1, 0}, peer_speedup{-1, 0};
   Mark speedup = Mark::none;  // not below 0.97, and 0.9 of the limit's own
+  std::string profile;        // of the program
   double ops = 1, flops = 0, bytes = 0, difference = 0;
   long long allocations_eager = 0, allocations_program = 0;
   long long peak_bytes = -1;  // of the first steps; −1: not known
