@@ -67,10 +67,11 @@ class ProgramState {
 
   // A run on inputs without elements, and what its plan will hold.
   MemoryPlan plan_memory(std::span<const TensorSpec> specs) {
-    std::vector<Tensor> inputs;
+    std::vector<Tensor> headers;
+    std::vector<Body*> inputs;
     for (const TensorSpec& spec : specs) {
-      inputs.push_back(
-          Tensor::adopt(make_header(spec.dtype, {spec.shape.begin(), spec.shape.end()}, spec.shape.numel())));
+      inputs.push_back(make_header(spec.dtype, {spec.shape.begin(), spec.shape.end()}, spec.shape.numel()));
+      headers.push_back(Tensor::adopt(inputs.back()));
     }
     Recording recording;
     recording.trace.run_no_kernels();
