@@ -14,6 +14,9 @@ namespace tapegrad {
 class Call;
 class Vjp;
 class Samples;
+namespace kernels {
+struct Gemm;
+}
 
 // What a check or a reader must know about an op's behaviour.
 struct Flags {
@@ -76,6 +79,10 @@ struct Op {
   // for options that the shape rule has to refuse.
   int numbers;
   bool (*number_options)(const void* options, double* to);
+
+  // For a product of the first two operands as matrices, plus the third where there is one: its shape.
+  kernels::Gemm (*product)(const Shape& a, const Shape& b);
+  bool never_throws;  // the kernel, whatever the elements are
 
   // For a backward op (g, x…, y): the pointwise op whose output y is, so y is no free variable of its own.
   const Op* primal;

@@ -282,6 +282,8 @@ consteval Op make_op() {
     if constexpr (requires { T::kernels; }) {
       for (int d = 0; d < kDTypes; ++d) result.pointwise[d] = T::kernels[static_cast<size_t>(d)];
     }
+    if constexpr (requires { &T::product; }) result.product = &T::product;
+    if constexpr (requires { T::never_throws; }) result.never_throws = T::never_throws;
     if constexpr (requires { T::first_value; }) result.first_value = T::first_value;
     if constexpr (requires { T::boolean_result; }) result.boolean_result = T::boolean_result;
     if constexpr (requires { T::numbers; }) {

@@ -37,36 +37,41 @@ class ProgramState {
     Recording recording;
     std::unique_ptr<Replay> replay;
     int64_t runs = 0;
+    int64_t next_check = 0;  // the run that is to be compared; 0: none
   };
 
-  Variant& variant_for(std::span<const Tensor> inputs) {
+  Variant& variant_for(std::span<Body* const> inputs) {
     if (inputs.size() != function_.inputs) {
       raise<ArgumentError>("[Program] expected {} inputs, given {}", function_.inputs, inputs.size());
     }
     for (size_t i = 0; i < inputs.size(); ++i) {
-      if (!inputs[i].defined()) raise<ArgumentError>("[Program] input {} is an undefined tensor", i);
+      if (inputs[i] == nullptr) raise<ArgumentError>("[Program] input {} is an undefined tensor", i);
     }
+    if (last_ != nullptr && fits(*last_, inputs)) return *last_;
     for (const auto& variant : variants_) {
       if (fits(*variant, inputs)) return *(last_ = variant.get());
     }
     auto fresh = std::make_unique<Variant>();
-    for (const Tensor& x : inputs) fresh->inputs.emplace_back(x.dtype(), x.shape());
+    for (const Body* x : inputs) fresh->inputs.emplace_back(x->dtype, x->shape());
     trace_run(inputs, fresh->recording);
     fresh->recording.trace.undo();
-    fresh->replay = std::make_unique<Replay>(fresh->recording.trace,
-                                             make_plan(fresh->recording.trace, fresh->recording.values));
+    fresh->replay = std::make_unique<Replay>(
+        fresh->recording.trace,
+        make_plan(fresh->recording.trace, fresh->recording.values, options_.fuse_updates));
     fresh->recording.trace.finish();
     fresh->recording.result = {};
+    plan_check(*fresh);
     variants_.push_back(std::move(fresh));
     return *(last_ = variants_.back().get());
   }
 
   // A run on inputs without elements, and what its plan will hold.
   MemoryPlan plan_memory(std::span<const TensorSpec> specs) {
-    std::vector<Tensor> inputs;
+    std::vector<Tensor> headers;
+    std::vector<Body*> inputs;
     for (const TensorSpec& spec : specs) {
-      inputs.push_back(
-          Tensor::adopt(make_header(spec.dtype, {spec.shape.begin(), spec.shape.end()}, spec.shape.numel())));
+      inputs.push_back(make_header(spec.dtype, {spec.shape.begin(), spec.shape.end()}, spec.shape.numel()));
+      headers.push_back(Tensor::adopt(inputs.back()));
     }
     Recording recording;
     recording.trace.run_no_kernels();
@@ -75,7 +80,7 @@ class ProgramState {
     return memory_of(make_plan(recording.trace, recording.values));
   }
 
-  ProgramResult run(std::span<const Tensor> inputs) {
+  ProgramResult run(std::span<Body* const> inputs) {
     if (running_) raise<GraphError>("[Program] called while it runs; a Program serves one thread at a time");
     running_ = true;
     struct Done {
@@ -83,11 +88,15 @@ class ProgramState {
       ~Done() { running = false; }
     } done{running_};
     Variant& variant = variant_for(inputs);
-    const int64_t run = ++variant.runs;
-    if (is_checked(run)) return check(variant, inputs);
+    if (is_checked(variant)) return check(variant, inputs);
+    const size_t count = variant.recording.values.size();
+    if (count == 1) {
+      ProgramResult result;
+      variant.replay->run(inputs, {&result.value, 1});
+      return result;
+    }
     Tensor few[kFew];
     std::vector<Tensor> many;
-    const size_t count = variant.recording.values.size();
     if (count > kFew) many.resize(count);
     const std::span<Tensor> results = count > kFew ? std::span(many) : std::span(few, count);
     variant.replay->run(inputs, results);
@@ -101,15 +110,18 @@ class ProgramState {
   }
 
   const Variant* last() const { return last_; }
-  void set_check_every(int64_t n) { options_.check_every = n; }
+  void set_check_every(int64_t n) {
+    options_.check_every = n;
+    for (const auto& variant : variants_) plan_check(*variant);
+  }
 
  private:
   static constexpr size_t kFew = 16;
 
-  static bool fits(const Variant& variant, std::span<const Tensor> inputs) {
+  static bool fits(const Variant& variant, std::span<Body* const> inputs) {
     for (size_t i = 0; i < inputs.size(); ++i) {
       const auto& [dtype, shape] = variant.inputs[i];
-      const Body& body = *inputs[i].handle();
+      const Body& body = *inputs[i];
       if (body.dtype != dtype || body.rank != shape.rank() ||
           !std::equal(shape.begin(), shape.end(), body.dims())) {
         return false;
@@ -118,17 +130,24 @@ class ProgramState {
     return true;
   }
 
-  bool is_checked([[maybe_unused]] int64_t run) const {
-    if (options_.check_every <= 0) return false;
+  // Sets the next run to be compared: the second, or the next that is a multiple of check_every.
+  void plan_check(Variant& variant) const {
+    const int64_t every = options_.check_every, runs = variant.runs;
+    variant.next_check = every <= 0 ? 0 : (runs / every + 1) * every;
+    if (every > 0 && runs < 2) variant.next_check = std::min<int64_t>(variant.next_check, 2);
+  }
+  bool is_checked([[maybe_unused]] Variant& variant) const {
 #ifndef NDEBUG
-    return true;
+    return options_.check_every > 0;
 #else
-    return run == 2 || run % options_.check_every == 0;
+    if (++variant.runs != variant.next_check) return false;
+    plan_check(variant);
+    return true;
 #endif
   }
 
   // Runs the function for real, under a trace; on an exception cells are put back.
-  void trace_run(std::span<const Tensor> inputs, Recording& recording) {
+  void trace_run(std::span<Body* const> inputs, Recording& recording) {
     TapeImpl* const outer = std::exchange(t_state.tape, nullptr);
     struct Restore {
       TapeImpl* tape;
@@ -137,7 +156,7 @@ class ProgramState {
     const Tracing tracing(recording.trace);
     try {
       std::vector<Tensor> own;
-      for (const Tensor& x : inputs) own.push_back(recording.trace.input(x));
+      for (Body* x : inputs) own.push_back(recording.trace.input(Tensor::share(x)));
       own.emplace_back();
       if (gradients_) {
         Tape tape;
@@ -159,7 +178,7 @@ class ProgramState {
     }
   }
 
-  ProgramResult check(Variant& variant, std::span<const Tensor> inputs) {
+  ProgramResult check(Variant& variant, std::span<Body* const> inputs) {
     Recording now;
     trace_run(inputs, now);
     std::string changed = difference(variant.recording.trace, now.trace);
@@ -192,8 +211,19 @@ MemoryPlan detail::plan_memory(CapturedFunction function, bool gradients,
 Program::Program(detail::CapturedFunction function, bool gradients, ProgramOptions options)
     : state_(std::make_shared<detail::ProgramState>(std::move(function), gradients, options)) {}
 
-ProgramResult Program::run(std::span<const Tensor> inputs) { return state_->run(inputs); }
-void Program::record(std::span<const Tensor> examples) { state_->variant_for(examples); }
+namespace {
+
+std::vector<detail::Body*> handles(std::span<const Tensor> tensors) {
+  std::vector<detail::Body*> list;
+  for (const Tensor& x : tensors) list.push_back(x.handle());
+  return list;
+}
+
+}  // namespace
+
+ProgramResult Program::run(std::span<const Tensor> inputs) { return run_on(handles(inputs)); }
+ProgramResult Program::run_on(std::span<detail::Body* const> inputs) { return state_->run(inputs); }
+void Program::record(std::span<const Tensor> examples) { state_->variant_for(handles(examples)); }
 Program& Program::check_every(int64_t runs) {
   state_->set_check_every(runs);
   return *this;

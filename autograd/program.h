@@ -57,6 +57,11 @@ struct ProgramOptions {
   // The function itself runs instead of the recording on the second run and on every check_every-th from then
   // on, and the two are compared. 0: never. A build without NDEBUG does it on every run.
   int64_t check_every = 4096;
+  // Lets a large weight gradient that is used for nothing but w ← w − rate·g be added to w by the matrix
+  // product itself, without a buffer of its own. That rounds differently: by at most (rows + 5)·u·rate·Σ|g·x|
+  // + 2u·|w| for an element. Gradients that are clipped, shared, returned or put into a momentum stay as they
+  // are.
+  bool fuse_updates = false;
 };
 
 // What a run gives: the function's value and, from capture, its gradients by the parameters that took part.
@@ -80,8 +85,13 @@ class TAPEGRAD_API Program {
 
   template <class... X>
   ProgramResult operator()(const X&... inputs) {
-    const Tensor list[] = {Tensor(inputs)..., Tensor()};
-    return run(std::span<const Tensor>(list, sizeof...(X)));
+    if constexpr ((std::is_same_v<X, Tensor> && ...)) {
+      detail::Body* const list[] = {inputs.handle()..., nullptr};
+      return run_on({list, sizeof...(X)});
+    } else {
+      const Tensor list[] = {Tensor(inputs)..., Tensor()};
+      return run(std::span<const Tensor>(list, sizeof...(X)));
+    }
   }
   // Throws ArgumentError for another number of inputs than was captured, GraphError where the function has
   // changed, and what its ops throw.
@@ -102,6 +112,7 @@ class TAPEGRAD_API Program {
  private:
   friend class Profiler;
   detail::Replay* last_replay() const;
+  ProgramResult run_on(std::span<detail::Body* const> inputs);
 
   std::shared_ptr<detail::ProgramState> state_;
 };
@@ -130,6 +141,18 @@ template <class F, class... X>
   requires std::is_invocable_r_v<Tensor, const F&, const X&...> Program capture_step(F f,
                                                                                      const X&... examples) {
     Program program(detail::captured_function<sizeof...(X)>(std::move(f)), false, {});
+    const Tensor list[] = {Tensor(examples)..., Tensor()};
+    program.record(std::span<const Tensor>(list, sizeof...(X)));
+    return program;
+  }
+
+// The same with options.
+//   Program train = capture_step({.fuse_updates = true}, step, images, labels);
+template <class F, class... X>
+  requires std::is_invocable_r_v<Tensor, const F&, const X&...> Program capture_step(ProgramOptions options,
+                                                                                     F f,
+                                                                                     const X&... examples) {
+    Program program(detail::captured_function<sizeof...(X)>(std::move(f)), false, options);
     const Tensor list[] = {Tensor(examples)..., Tensor()};
     program.record(std::span<const Tensor>(list, sizeof...(X)));
     return program;

@@ -10,135 +10,171 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
-#include "bench/cases.h"
-#include "bench/limits/limits.h"
+#include "bench/budgets.h"
+#include "bench/growth.h"
 #include "bench/ops.h"
 #include "bench/peaks.h"
+#include "bench/peers/peers.h"
+#include "bench/report.h"
+#include "bench/run_case.h"
 
 namespace {
 
+using namespace tapegrad::bench;
 using nlohmann::json;
-using tapegrad::bench::CaseResult;
 
-json or_null(double value) { return value < 0 ? json() : json(value); }
+struct Arguments {
+  std::vector<std::string> what;
+  std::vector<std::string> cases;
+  std::string json_file, python_peers, first_steps;
+  OpsOptions ops{.filter = "."};
+  BenchOptions options;
+  double min_time = 0.1;
 
-json to_json(const CaseResult& r, int threads) {
-  json j = {{"id", r.id},
-            {"threads", threads},
-            {"limit_us", or_null(r.limit_us)},
-            {"eager_us", or_null(r.eager_us)},
-            {"program_us", or_null(r.program_us)},
-            {"libtorch_us", nullptr},
-            {"ratio", or_null(r.ratio)},
-            {"ratio_error", r.ratio_error},
-            {"program_ratio", or_null(r.program_ratio)},
-            {"program_ratio_error", r.program_ratio_error},
-            {"aa_spread", r.aa_spread},
-            {"forward_us", or_null(r.forward_us)},
-            {"allocations_eager", r.allocations},
-            {"weight_gap", r.weight_gap},
-            {"allocations_program", r.allocations_program},
-            {"peak_bytes", r.peak_bytes}};
-  if (r.ops > 1) j["ns_per_op"] = r.eager_us * 1e3 / r.ops;
-  if (r.flops > 0) j["gflops"] = r.flops / r.eager_us * 1e-3;
-  return j;
-}
-
-void print_header() {
-  fmt::print("{:<14}{:>12}{:>12}{:>12}{:>18}{:>18}{:>8}{:>12}{:>10}{:>8}{:>12}\n", "case", "limit us",
-             "eager us", "program us", "eager / limit", "program / limit", "A/A ±", "forward us", "GFLOP/s",
-             "allocs", "peak bytes");
-}
-
-void print_row(const CaseResult& r) {
-  const auto number = [](double v) { return v < 0 ? std::string("–") : fmt::format("{:.3f}", v); };
-  const auto ratio = [](double v, double error) {
-    return v < 0 ? std::string("–") : fmt::format("{:.3f} ± {:.3f}", v, error);
-  };
-  fmt::print("{:<14}{:>12}{:>12}{:>12}{:>18}{:>18}{:>7.1f}%{:>12}{:>10}{:>8}{:>12}", r.id, number(r.limit_us),
-             number(r.eager_us), number(r.program_us), ratio(r.ratio, r.ratio_error),
-             ratio(r.program_ratio, r.program_ratio_error), r.aa_spread * 100, number(r.forward_us),
-             r.flops > 0 ? fmt::format("{:.2f}", r.flops / r.eager_us * 1e-3) : "–",
-             fmt::format("{}/{}", r.allocations, r.allocations_program), r.peak_bytes);
-  if (r.ops > 1) {
-    fmt::print("   {:.1f} ns per op, program {:.1f}", r.eager_us * 1e3 / r.ops, r.program_us * 1e3 / r.ops);
+  bool wants(const char* name) const {
+    return what.empty() || std::find(what.begin(), what.end(), name) != what.end();
   }
+};
+
+std::string is_regex(const std::string& text) {
+  try {
+    std::regex{text};
+  } catch (const std::regex_error& e) {
+    return e.what();
+  }
+  return {};
+}
+
+void declare(CLI::App& app, Arguments& a) {
+  app.add_option("what", a.what, "of steps, growth, budgets, ops: which to run (all by default)")
+      ->check(CLI::IsMember({"steps", "growth", "budgets", "ops"}));
+  app.add_option("--json", a.json_file, "write the figures to this file");
+  app.add_option("--case", a.cases, "only these cases of steps")->check(CLI::IsMember(case_names()));
+  app.add_option("--filter", a.ops.filter, "only ops whose NAME/SHAPES matches this regular expression")
+      ->check(is_regex);
+  app.add_option("--min-time", a.min_time, "seconds per op benchmark")->capture_default_str();
+  app.add_option("--threads", a.options.threads,
+                 "threads that the library may use; steps are then measured with one thread, too")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_flag("--quick", a.options.quick, "shorter runs, wider intervals");
+  app.add_option("--peak-of-first-steps", a.first_steps)->group("");  // what the program asks of itself
+  app.add_option("--python-peers", a.python_peers,
+                 "a file with what bench/peers.py printed, to stand beside the figures");
+}
+
+std::vector<CaseResult> run_steps(const Arguments& a, const Peaks& one, const Peaks& many, json& results) {
+  const bool peers = !peer_version().empty();
+  if (peers) fmt::print("beside {}\n", peer_version());
+  print_times_header(peers);
+  std::vector<CaseResult> all;
+  for (const std::string& id : case_names()) {
+    if (!a.cases.empty() && std::find(a.cases.begin(), a.cases.end(), id) == a.cases.end()) continue;
+    const Case work = make_case(id);
+    for (const CaseResult& result : run_case(work, a.options)) {
+      print_times(result, peers);
+      results["cases"].push_back(to_json(result, result.threads == 1 ? one : many));
+      all.push_back(result);
+    }
+  }
+  print_details(all, one);
+  print_threads(all);
+  print_missed(all);
+  return all;
+}
+
+// {"torch": {"version": …, "us": {case: …}}, …}: printed beside the program's times of as many threads.
+void print_python_peers(const std::string& file, const std::vector<CaseResult>& steps, int threads,
+                        json& results) {
+  std::ifstream stream(file);
+  const json peers = json::parse(stream, nullptr, false);
+  if (!peers.is_object() || peers.empty()) return;
+  results["python_peers"] = peers;
+  fmt::print("\nUnder Python, each by itself, {} thread(s):\n{:<13}{:>14}", threads, "case", "program us");
+  for (const auto& [name, peer] : peers.items())
+    fmt::print("{:>22}", name + " " + peer["version"].get<std::string>() + " us");
   fmt::print("\n");
-  std::fflush(stdout);
+  for (const CaseResult& r : steps) {
+    if (r.threads != threads) continue;
+    fmt::print("{:<13}{:>14.3f}", r.id, r.program_us);
+    for (const auto& [name, peer] : peers.items()) {
+      const json& us = peer["us"];
+      fmt::print("{:>22}", us.contains(r.id) ? fmt::format("{:.1f}", us[r.id].get<double>()) : "–");
+    }
+    fmt::print("\n");
+  }
+}
+
+// Whether those are held that have to be.
+bool run_budgets(json& results) {
+  bool held = true;
+  fmt::print("\n{:<28}{:>12}{:>12}\n", "budget", "at most", "is");
+  for (const Budget& b : measure_budgets()) {
+    fmt::print("{:<28}{:>12}{:>12} {}\n", b.name, fmt::format("{} {}", b.most, b.unit),
+               b.value < 0 ? "–" : fmt::format("{:.4g}", b.value), b.held() ? "held" : "missed");
+    results["budgets"].push_back({{"name", b.name},
+                                  {"unit", b.unit},
+                                  {"most", b.most},
+                                  {"value", b.value < 0 ? json() : json(b.value)},
+                                  {"held", b.held()}});
+    held = held && (b.held() || !b.required);
+  }
+  return held;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Benchmarks: `steps` times training steps beside hand-written loops, `ops` times every op."};
-  std::vector<std::string> what;
-  std::string json_file, filter = ".";
-  std::vector<std::string> cases;
-  tapegrad::bench::BenchOptions options;
-  double min_time = 0.1;
-  app.add_option("what", what, "steps, ops, or both (the default)")->check(CLI::IsMember({"steps", "ops"}));
-  app.add_option("--json", json_file, "write the figures to this file");
-  app.add_option("--case", cases, "only these cases")->check(CLI::IsMember(tapegrad::bench::case_names()));
-  app.add_option("--filter", filter, "only ops whose NAME/SHAPES matches this regular expression")
-      ->check([](const std::string& text) {
-        try {
-          std::regex{text};
-        } catch (const std::regex_error& e) {
-          return std::string(e.what());
-        }
-        return std::string();
-      });
-  app.add_option("--min-time", min_time, "seconds per op benchmark")->capture_default_str();
-  app.add_option("--threads", options.threads, "threads that the library may use")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_flag("--quick", options.quick, "shorter runs, wider intervals");
+  CLI::App app{
+      "Benchmarks: `steps` times training steps beside hand-written loops, `growth` tapes of 10^2 to 10^7 "
+      "records, `budgets` what the library costs a program besides, `ops` every op."};
+  Arguments a;
+  declare(app, a);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }
-  const auto wanted = [&](const char* name) {
-    return what.empty() || std::find(what.begin(), what.end(), name) != what.end();
-  };
-  tapegrad::set_num_threads(options.threads);
-  const tapegrad::bench::Peaks peaks = tapegrad::bench::measure_peaks();
-  fmt::print(
-      "{} — {}, {} thread(s); peaks of one thread: gemm {:.1f} / {:.1f} GFLOP/s (float32 / float64), "
-      "triad L1 {:.0f}, L2 {:.0f}, L3 {:.0f}, memory {:.0f} GB/s\n\n",
-      peaks.processor, peaks.target, options.threads, peaks.gemm_float32, peaks.gemm_float64, peaks.triad_l1,
-      peaks.triad_l2, peaks.triad_l3, peaks.triad_dram);
-  json results = {{"machine",
-                   {{"processor", peaks.processor},
-                    {"target", peaks.target},
-                    {"gemm_float32_gflops", peaks.gemm_float32},
-                    {"gemm_float64_gflops", peaks.gemm_float64},
-                    {"triad_l1_gbs", peaks.triad_l1},
-                    {"triad_l2_gbs", peaks.triad_l2},
-                    {"triad_l3_gbs", peaks.triad_l3},
-                    {"triad_dram_gbs", peaks.triad_dram}}},
-                  {"cases", json::array()}};
-  if (wanted("steps")) {
-    print_header();
-    for (const std::string& id : tapegrad::bench::case_names()) {
-      if (!cases.empty() && std::find(cases.begin(), cases.end(), id) == cases.end()) continue;
-      const CaseResult result = tapegrad::bench::run_case(id, options);
-      print_row(result);
-      results["cases"].push_back(to_json(result, options.threads));
-    }
+  if (!a.first_steps.empty()) {
+    fmt::print("{}\n", peak_of_first_steps(a.first_steps));
+    return 0;
+  }
+  const int threads = a.options.threads;
+  json results = json::object();
+  int status = 0;
+  // First, as long as this process is small: programs are started.
+  if (a.wants("budgets") && !run_budgets(results)) status = 1;
+  if (a.wants("steps") || a.wants("ops") || a.wants("growth")) {
+    const Peaks one = measure_peaks(1), many = threads > 1 ? measure_peaks(threads) : one;
     fmt::print("\n");
+    print_machine(one, many);
+    results["machine"] = to_json(one);
+    if (threads > 1) results["machine"]["several_threads"] = to_json(many);
+    results["cases"] = json::array();
+    tapegrad::set_num_threads(threads);
+    if (a.wants("steps")) {
+      const std::vector<CaseResult> steps = run_steps(a, one, many, results);
+      if (!a.python_peers.empty()) print_python_peers(a.python_peers, steps, threads, results);
+    }
+    if (a.wants("growth")) {
+      const std::vector<Growth> growth = run_growth(a.options.quick);
+      print_growth(growth);
+      results["growth"] = to_json(growth);
+    }
+    if (a.wants("ops")) {
+      fmt::print("\n");
+      a.ops.min_time = a.options.quick ? std::min(a.min_time, 0.02) : a.min_time;
+      a.ops.wall_time = threads > 1;
+      results["ops"] = run_ops(a.ops);
+    }
   }
-  if (wanted("ops")) {
-    const double time = options.quick ? std::min(min_time, 0.02) : min_time;
-    results["ops"] = tapegrad::bench::run_ops({filter, time, options.threads > 1});
-  }
-  if (!json_file.empty()) {
-    std::ofstream file(json_file);
+  if (!a.json_file.empty()) {
+    std::ofstream file(a.json_file);
     file << results.dump(2) << '\n';
     if (!file.flush()) {
-      fmt::print(stderr, "tapegrad_bench: cannot write {}\n", json_file);
+      fmt::print(stderr, "tapegrad_bench: cannot write {}\n", a.json_file);
       return 2;
     }
   }
-  return 0;
+  return status;
 }

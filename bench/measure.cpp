@@ -34,16 +34,18 @@ int64_t runs_per_batch(const Candidate& candidate, double batch_seconds, Clock c
   }
 }
 
-struct Centre {
-  double value, half_width;
-};
-
-Centre centre(const std::vector<double>& values) {
+Ratio centre(const std::vector<double>& values) {
   const double middle = median(values);
   std::vector<double> distances(values.size());
   for (size_t i = 0; i < values.size(); ++i) distances[i] = std::abs(values[i] - middle);
   const double deviation = 1.4826 * median(std::move(distances));
   return {middle, 1.96 * 1.2533 * deviation / std::sqrt(static_cast<double>(values.size()))};
+}
+
+Ratio ratio_of(const std::vector<double>& of, const std::vector<double>& to) {
+  std::vector<double> ratios(of.size());
+  for (size_t i = 0; i < of.size(); ++i) ratios[i] = of[i] / to[i];
+  return centre(ratios);
 }
 
 }  // namespace
@@ -68,6 +70,14 @@ const Timing& Measurement::operator[](std::string_view name) const {
   for (const Timing& timing : timings)
     if (timing.name == name) return timing;
   throw std::out_of_range("no candidate named " + std::string(name));
+}
+
+bool Measurement::has(std::string_view name) const {
+  return std::any_of(timings.begin(), timings.end(), [&](const Timing& t) { return t.name == name; });
+}
+
+Ratio Measurement::ratio(std::string_view of, std::string_view to) const {
+  return ratio_of((*this)[of].rounds, (*this)[to].rounds);
 }
 
 Measurement measure(const std::vector<Candidate>& candidates, const MeasureOptions& options) {
@@ -108,19 +118,15 @@ Measurement measure(const std::vector<Candidate>& candidates, const MeasureOptio
     ++rounds;
   }
 
-  const auto ratios = [&](size_t e) {
-    std::vector<double> r(times[e].size());
-    for (size_t i = 0; i < r.size(); ++i) r[i] = times[e][i] / times[0][i];
-    return centre(r);
-  };
+  const auto ratios = [&](size_t e) { return ratio_of(times[e], times[0]); };
   Measurement result;
   for (size_t e = 0; e + 1 < count; ++e) {
-    const Centre ratio = ratios(e);
-    result.timings.push_back({entries[e]->name, median(times[e]), ratio.value, ratio.half_width});
+    const Ratio ratio = ratios(e);
+    result.timings.push_back({entries[e]->name, median(times[e]), ratio.value, ratio.error, times[e]});
   }
-  const Centre again = ratios(count - 1);
+  const Ratio again = ratios(count - 1);
   result.aa_ratio = again.value;
-  result.aa_spread = std::abs(again.value - 1.0) + again.half_width;
+  result.aa_spread = std::abs(again.value - 1.0) + again.error;
   result.rounds = rounds;
   return result;
 }

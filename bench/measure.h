@@ -42,11 +42,18 @@ struct MeasureOptions {
 // Options for a look in passing: a tenth of the time.
 MeasureOptions quick_options();
 
+// A ratio of times: median over rounds of the ratio within the round.
+struct Ratio {
+  double value;
+  double error;  // half the width of the 95 % interval of that median
+};
+
 struct Timing {
   std::string name;
-  double seconds;      // for doing the work once: median over rounds
-  double ratio;        // to the first candidate: median over rounds of the ratio within the round
-  double ratio_error;  // half the width of the 95 % interval of that median
+  double seconds;              // for doing the work once: median over rounds
+  double ratio;                // to the first candidate: median over rounds of the ratio within the round
+  double ratio_error;          // half the width of the 95 % interval of that median
+  std::vector<double> rounds;  // seconds in each round
 };
 
 // The first candidate takes part twice, under its own name and once more. Were the machine perfect, the ratio
@@ -60,6 +67,9 @@ struct Measurement {
 
   // The timing of that name; throws std::out_of_range.
   const Timing& operator[](std::string_view name) const;
+  bool has(std::string_view name) const;
+  // The time of one to that of the other.
+  Ratio ratio(std::string_view of, std::string_view to) const;
 };
 
 // Half widths are 1.96 * 1.2533 * 1.4826 * MAD / sqrt(rounds), the error of a median under normal noise with

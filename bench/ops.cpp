@@ -7,10 +7,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstdio>
 #include <limits>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <string>
@@ -161,15 +159,6 @@ std::string shapes(const Sample& sample) {
   for (const Tensor& x : sample.inputs)
     text += fmt::format("{}{}", text.empty() ? "" : ",", fmt::join(x.shape(), "x"));
   return text;
-}
-
-// The triad's rate for a working set of about that size, to a power of two; each measured once.
-double triad_for(double bytes) {
-  static std::map<size_t, double> rates;
-  const size_t size = std::bit_ceil(static_cast<size_t>(std::max(bytes, 3072.0) * 0.7));
-  auto [at, added] = rates.try_emplace(size, 0.0);
-  if (added) at->second = triad_rate(size);
-  return at->second;
 }
 
 void print_header() {

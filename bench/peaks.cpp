@@ -1,17 +1,23 @@
 #include "bench/peaks.h"
 
+#include <autograd/profile.h>
+#include <autograd/threads.h>
 #include <cblas.h>
 #include <time.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <new>
 #include <vector>
 
 #include "autograd/kernels/simd_targets.h"
+#include "bench/limits/team.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bench/peaks.cpp"
@@ -22,30 +28,6 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::bench::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-
-// Ten independent chains of multiply-adds, `rounds` long; returns the flops done. The factors are such that
-// the values stay near 1, and their sum goes to `sink` to keep the loop alive.
-template <class T>
-double multiply_adds(int64_t rounds, double* sink) {
-  const hn::ScalableTag<T> d;
-  constexpr size_t kChains = 10;
-  hn::Vec<decltype(d)> x[kChains];
-#pragma GCC unroll 16
-  for (size_t c = 0; c < kChains; ++c) x[c] = hn::Set(d, T{1} + static_cast<T>(c));
-  const auto a = hn::Set(d, static_cast<T>(0.5)), b = hn::Set(d, static_cast<T>(0.5));
-  for (int64_t i = 0; i < rounds; ++i) {
-#pragma GCC unroll 16
-    for (size_t c = 0; c < kChains; ++c) x[c] = hn::MulAdd(x[c], a, b);
-  }
-  auto sum = x[0];
-#pragma GCC unroll 16
-  for (size_t c = 1; c < kChains; ++c) sum = hn::Add(sum, x[c]);
-  *sink += static_cast<double>(hn::GetLane(sum));
-  return 2.0 * static_cast<double>(rounds) * static_cast<double>(kChains * hn::Lanes(d));
-}
-
-double multiply_adds_float32(int64_t rounds, double* sink) { return multiply_adds<float>(rounds, sink); }
-double multiply_adds_float64(int64_t rounds, double* sink) { return multiply_adds<double>(rounds, sink); }
 
 // a = b + 3 c, n a multiple of 64, aligned, `times` times over.
 void triad(float* a, const float* b, const float* c, size_t n, int64_t times, bool streaming) {
@@ -72,8 +54,6 @@ HWY_AFTER_NAMESPACE();
 namespace tapegrad::bench {
 namespace {
 
-HWY_EXPORT(multiply_adds_float32);
-HWY_EXPORT(multiply_adds_float64);
 HWY_EXPORT(triad);
 
 struct AlignedDelete {
@@ -88,20 +68,20 @@ std::unique_ptr<T[], AlignedDelete> ones(size_t count) {
   return a;
 }
 
-double processor_time() {
+double now(bool wall) {
   timespec t{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  clock_gettime(wall ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &t);
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
 // The shortest of several runs of f, which stop after `limit` seconds but are three at least.
 template <class F>
-double shortest(double limit, F f) {
+double shortest(double limit, bool wall, F f) {
   double best = 1e30, spent = 0.0;
   for (int i = 0; i < 3 || spent < limit; ++i) {
-    const double start = processor_time();
+    const double start = now(wall);
     f();
-    const double taken = processor_time() - start;
+    const double taken = now(wall) - start;
     best = std::min(best, taken);
     spent += taken;
   }
@@ -129,67 +109,90 @@ std::string processor_name() {
   return "unknown";
 }
 
-// GB/s of the triad over three arrays that take `bytes` together.
-double triad_rate(size_t bytes, bool streaming, float* memory) {
+// GB/s of the triad over three arrays of each thread that take `bytes` together.
+double triad_rate(size_t bytes, bool streaming, float* memory, Team& team) {
+  const int64_t threads = team.threads();
   const size_t n = std::max<size_t>(64, bytes / (3 * sizeof(float)) / 64 * 64);
   const double size = 3.0 * sizeof(float) * static_cast<double>(n);
   const int64_t times = std::max<int64_t>(1, static_cast<int64_t>(4e6 / size));
   const size_t apart = n + 64;  // so that the arrays do not fall on the same cache sets
   const auto run = HWY_DYNAMIC_DISPATCH(triad);
-  const double taken =
-      shortest(0.04, [&] { run(memory, memory + apart, memory + 2 * apart, n, times, streaming); });
-  return size * static_cast<double>(times) / taken * 1e-9;
+  const double taken = shortest(0.04, threads > 1, [&] {
+    team.split(threads, [&](int64_t begin, int64_t end) {
+      for (; begin < end; ++begin) {
+        float* const own = memory + static_cast<size_t>(begin) * 3 * apart;
+        run(own, own + apart, own + 2 * apart, n, times, streaming);
+      }
+    });
+  });
+  return static_cast<double>(threads) * size * static_cast<double>(times) / taken * 1e-9;
+}
+
+// GFLOP/s of a square product on each thread.
+template <class T, class F>
+double product_rate(int size, Team& team, F multiply) {
+  const auto n = static_cast<size_t>(size);
+  const auto a = ones<T>(n * n), b = ones<T>(n * n);
+  std::vector<std::unique_ptr<T[], AlignedDelete>> c;
+  for (int k = 0; k < team.threads(); ++k) c.push_back(ones<T>(n * n));
+  const double taken = shortest(0.15, team.threads() > 1, [&] {
+    team.split(team.threads(), [&](int64_t begin, int64_t end) {
+      for (; begin < end; ++begin) multiply(a.get(), b.get(), c[static_cast<size_t>(begin)].get());
+    });
+  });
+  return team.threads() * 2.0 * std::pow(size, 3) / taken * 1e-9;
 }
 
 }  // namespace
 
-double triad_rate(size_t bytes) {
-  const auto memory = ones<float>(bytes / sizeof(float) + 512);
-  return triad_rate(bytes, false, memory.get());
+double triad_for(double bytes) {
+  static std::map<size_t, double> rates;
+  const size_t size = std::bit_ceil(static_cast<size_t>(std::max(bytes, 3072.0) * 0.7));
+  auto [at, added] = rates.try_emplace(size, 0.0);
+  if (added) {
+    const auto memory = ones<float>(size / sizeof(float) + 512);
+    Team alone;
+    at->second = triad_rate(size, false, memory.get(), alone);
+  }
+  return at->second;
 }
 
-Peaks measure_peaks() {
+Peaks measure_peaks(int threads) {
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   openblas_set_num_threads(1);
+  Team team(threads);
   Peaks p;
   p.processor = processor_name();
   const int64_t usable = hwy::SupportedTargets() & HWY_TARGETS;
   p.target = hwy::TargetName(usable & -usable);  // the lowest bit is the best target
+  p.threads = threads;
 
-  double sink = 0.0, flops = 0.0;
-  double taken = shortest(0.03, [&] { flops = HWY_DYNAMIC_DISPATCH(multiply_adds_float32)(100000, &sink); });
-  p.fma_float32 = flops / taken * 1e-9;
-  taken = shortest(0.03, [&] { flops = HWY_DYNAMIC_DISPATCH(multiply_adds_float64)(100000, &sink); });
-  p.fma_float64 = flops / taken * 1e-9;
+  const int before = num_threads();
+  set_num_threads(threads);
+  p.fma_float32 = peak_flops(float32) * 1e-9;
+  p.fma_float64 = peak_flops(float64) * 1e-9;
+  set_num_threads(before);
 
-  {
-    constexpr int kN = 768;
-    const auto a = ones<float>(kN * kN), b = ones<float>(kN * kN), c = ones<float>(kN * kN);
-    taken = shortest(0.15, [&] {
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, kN, kN, kN, 1.0f, a.get(), kN, b.get(), kN, 0.0f,
-                  c.get(), kN);
-    });
-    p.gemm_float32 = 2.0 * kN * kN * kN / taken * 1e-9;
-  }
-  {
-    constexpr int kN = 512;
-    const auto a = ones<double>(kN * kN), b = ones<double>(kN * kN), c = ones<double>(kN * kN);
-    taken = shortest(0.15, [&] {
-      cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, kN, kN, kN, 1.0, a.get(), kN, b.get(), kN, 0.0,
-                  c.get(), kN);
-    });
-    p.gemm_float64 = 2.0 * kN * kN * kN / taken * 1e-9;
-  }
+  constexpr int kSingle = 768, kDouble = 512;
+  p.gemm_float32 = product_rate<float>(kSingle, team, [](const float* a, const float* b, float* c) {
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, kSingle, kSingle, kSingle, 1.0f, a, kSingle, b,
+                kSingle, 0.0f, c, kSingle);
+  });
+  p.gemm_float64 = product_rate<double>(kDouble, team, [](const double* a, const double* b, double* c) {
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, kDouble, kDouble, kDouble, 1.0, a, kDouble, b,
+                kDouble, 0.0, c, kDouble);
+  });
 
   const size_t l1 = cache_bytes(1, 32u << 10), l2 = cache_bytes(2, 512u << 10),
                l3 = cache_bytes(3, 16u << 20);
   const size_t large = std::clamp<size_t>(3 * l3, 48u << 20, 256u << 20);
-  const auto memory = ones<float>(large / sizeof(float) + 256);
-  p.triad_l1 = triad_rate(l1 * 3 / 4, false, memory.get());
-  p.triad_l2 = triad_rate(l2 / 2, false, memory.get());
-  p.triad_l3 = triad_rate(std::min<size_t>(l3 / 4, 16u << 20), false, memory.get());
-  p.triad_dram = triad_rate(large, false, memory.get());
-  p.triad_dram_streaming = triad_rate(large, true, memory.get());
+  const auto count = static_cast<size_t>(threads);
+  const auto memory = ones<float>(count * (large / sizeof(float) + 256));
+  p.triad_l1 = triad_rate(l1 * 3 / 4, false, memory.get(), team);
+  p.triad_l2 = triad_rate(l2 / 2, false, memory.get(), team);
+  p.triad_l3 = triad_rate(std::min<size_t>(l3 / 4, 16u << 20) / count, false, memory.get(), team);
+  p.triad_dram = triad_rate(large / count, false, memory.get(), team);
+  p.triad_dram_streaming = triad_rate(large / count, true, memory.get(), team);
   return p;
 }
 

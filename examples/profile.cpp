@@ -1,5 +1,5 @@
-// Where the time of a training step goes: a recorded step timed record by record, as a table and as a trace for
-// chrome://tracing or Perfetto.
+// Where the time of a training step goes: a recorded step timed record by record, as a table and as a trace
+// for chrome://tracing or Perfetto.
 
 #include <autograd/autograd.h>
 #include <nn/nn.h>

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "autograd/kernels/gemm_small.h"
@@ -49,6 +50,12 @@ int64_t cut(int64_t size, int64_t count, int64_t unit, int64_t i) {
 
 // Where choosing a better kernel takes longer than the product.
 constexpr int64_t kTinyCost = 48;
+bool is_tiny(const Gemm& g) { return g.m * g.n * g.k <= kTinyCost; }
+// Of these, rows of two to four elements by a vector, for which there are vector kernels.
+bool has_short_rows(const Gemm& g) {
+  return (g.m == 1 ? g.n > 4 && g.transpose_b : g.n == 1 && g.m > 4 && !g.transpose_a) && g.k >= 2 &&
+         g.k <= 4;
+}
 
 // P = 0 … k−1 where k is small enough to be written out, else none.
 template <class T, size_t... P>
@@ -141,7 +148,7 @@ struct WithVector {
            int64_t end) const {
     const char *matrix = row ? of.b : of.a, *vector = row ? of.a : of.b;
     if (by_rows) {
-      dot_rows(dtype, matrix, g.k, vector, bias, bias_step, of.c, begin, end);
+      dot_rows(dtype, matrix, g.k, vector, bias, bias_step, of.c, begin, end, g.padded && g.batch == 1);
     } else {
       add_rows(dtype, matrix, g.k, count, vector, bias, bias_step, of.c, begin, end);
     }
@@ -211,7 +218,12 @@ __attribute__((noinline)) void small_product(DType dtype, const Gemm& g, const v
   });
 }
 
-void blas(DType dtype, const Gemm& g, const GemmPart& tile, const Matrices& of, const void* bias) {
+// c = alpha·a·b + beta·c of one tile; with a bias that comes first.
+struct Scaling {
+  double alpha = 1, beta = 0;
+};
+void blas(DType dtype, const Gemm& g, const GemmPart& tile, const Matrices& of, const void* bias,
+          Scaling by) {
   const int rows = static_cast<int>(tile.row_end - tile.row),
             columns = static_cast<int>(tile.column_end - tile.column);
   const int k = static_cast<int>(g.k), n = static_cast<int>(g.n);
@@ -228,19 +240,19 @@ void blas(DType dtype, const Gemm& g, const GemmPart& tile, const Matrices& of, 
       std::memcpy(offset(dtype, c, r * g.n), from, static_cast<size_t>(columns) * element_size(dtype));
     }
   }
-  const float beta = bias != nullptr ? 1.0f : 0.0f;
+  if (bias != nullptr) by.beta = 1;
   if (dtype == DType::float32) {
-    cblas_sgemm(CblasRowMajor, op_a, op_b, rows, columns, k, 1.0f, reinterpret_cast<const float*>(a), a_row,
-                reinterpret_cast<const float*>(b), b_row, beta, reinterpret_cast<float*>(c), n);
+    cblas_sgemm(CblasRowMajor, op_a, op_b, rows, columns, k, static_cast<float>(by.alpha),
+                reinterpret_cast<const float*>(a), a_row, reinterpret_cast<const float*>(b), b_row,
+                static_cast<float>(by.beta), reinterpret_cast<float*>(c), n);
   } else {
-    cblas_dgemm(CblasRowMajor, op_a, op_b, rows, columns, k, 1.0, reinterpret_cast<const double*>(a), a_row,
-                reinterpret_cast<const double*>(b), b_row, static_cast<double>(beta),
-                reinterpret_cast<double*>(c), n);
+    cblas_dgemm(CblasRowMajor, op_a, op_b, rows, columns, k, by.alpha, reinterpret_cast<const double*>(a),
+                a_row, reinterpret_cast<const double*>(b), b_row, by.beta, reinterpret_cast<double*>(c), n);
   }
 }
 
 __attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const void* a, const void* b,
-                                             const void* bias, void* c) {
+                                             const void* bias, void* c, Scaling by = {}) {
   static const bool single = [] {
     if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
     return true;
@@ -259,7 +271,7 @@ __attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const v
       const int64_t x = i % tiles % across, y = i % tiles / across;
       const GemmPart tile{cut(g.m, down, 16, y), cut(g.m, down, 16, y + 1), cut(g.n, across, 16, x),
                           cut(g.n, across, 16, x + 1)};
-      blas(dtype, g, tile, matrices(dtype, g, a, b, c, i / tiles), bias);
+      blas(dtype, g, tile, matrices(dtype, g, a, b, c, i / tiles), bias, by);
     }
   };
   parallel_for(tiles * g.batch, 1, run);
@@ -268,7 +280,7 @@ __attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const v
 }  // namespace
 
 void gemm(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
-  if (g.batch == 1 && g.m * g.n * g.k <= kTinyCost) {
+  if (g.batch == 1 && is_tiny(g) && !has_short_rows(g)) {
     return (dtype == DType::float32 ? &tiny<float> : &tiny<double>)(g, a, b, bias, c);
   }
   if (g.m <= 0 || g.n <= 0 || g.batch <= 0) return;
@@ -285,6 +297,93 @@ void gemm(DType dtype, const Gemm& g, const void* a, const void* b, const void* 
   if (g.k == 1) return product_of_vectors(dtype, g, a, b, bias, c);
   if (is_small(g)) return small_product(dtype, g, a, b, bias, c);
   large_product(dtype, g, a, b, bias, c);
+}
+
+// ---- slices ----
+
+namespace {
+
+bool is_of_vectors(const Gemm& g) { return g.m == 1 || g.n == 1 || g.k == 1; }
+
+}  // namespace
+
+int64_t gemm_slices(const Gemm& g) {
+  if (g.batch != 1 || g.m <= 0 || g.n <= 0 || g.k <= 0) return 0;
+  if (!is_tiny(g) && !is_of_vectors(g)) {
+    // Every slice packs b anew, which is worth it only where b is as narrow as the sums are long.
+    if (!is_small(g) || (!g.transpose_a && g.m * g.n * g.k >= kParallelCost)) return 0;
+  }
+  return g.m == 1 ? g.n : g.m;
+}
+
+int64_t gemm_slices_at_once(DType dtype, const Gemm& g, int64_t bytes) {
+  const int64_t slices = g.m == 1 ? g.n : g.m;
+  const int64_t each = static_cast<int64_t>(element_size(dtype)) * (g.m == 1 ? 1 : g.n);
+  if (slices * each <= bytes) return slices;
+  if (!is_of_vectors(g) && !g.transpose_a) return 0;
+  const int64_t aligned = 64 / std::gcd(int64_t{64}, each);
+  // Products of matrices run in blocks of 12 rows; those of vectors stay in the first cache.
+  const int64_t unit = is_of_vectors(g) ? aligned : std::lcm(aligned, int64_t{12});
+  int64_t most = std::min(bytes, is_of_vectors(g) ? std::max<int64_t>(16384, aligned * each) : bytes) / each;
+  if (g.m == 1 || g.n == 1) most = std::min(most, std::max<int64_t>(1024, kPieceElements / g.k));
+  return most >= unit ? most / unit * unit : most / aligned * aligned;
+}
+
+int64_t gemm_grain(const Gemm& g, int64_t slices_at_once) {
+  const int64_t cost = g.m * g.n * g.k, slices = g.m == 1 ? g.n : g.m;
+  const bool vectors = is_of_vectors(g);
+  if (cost < (vectors ? kParallelElements : kParallelCost)) return INT64_MAX;
+  const int64_t each = cost / slices * slices_at_once;
+  return std::max<int64_t>(1, (vectors ? kPieceElements : kPieceCost) / each);
+}
+
+void gemm_slice(DType dtype, const Gemm& g, int64_t begin, int64_t end, const void* a, const void* b,
+                const void* bias, void* c) {
+  if (is_tiny(g) && !has_short_rows(g))
+    return (dtype == DType::float32 ? &tiny<float> : &tiny<double>)(g, a, b, bias, c);
+  const Matrices of{static_cast<const char*>(a), static_cast<const char*>(b),
+                    offset(dtype, c, -begin * (g.m == 1 ? 1 : g.n))};
+  if (g.m == 1 || g.n == 1) return WithVector(g).run(dtype, g, of, bias, begin, end);
+  if (g.k == 1) return outer_product(dtype, of.a, of.b, bias, g.n, of.c, begin, end);
+  gemm_small(dtype, g, {begin, end, 0, g.n}, of.a, of.b, bias, of.c);
+}
+
+bool gemm_moves_too(const Gemm& g) {
+  // Both b and the outer product are then matrices, of the same paths as alone.
+  return g.batch == 1 && g.m == 1 && !g.transpose_b && g.n > 1 && g.k > 1 && !is_tiny(g) &&
+         g.n * g.k < kParallelElements;
+}
+
+void gemm_and_move(DType dtype, const Gemm& g, const void* a, const void* b, void* c, const void* right,
+                   const void* factor, void* to) {
+  const bool from_zero = g.n * g.k <= kTinyCost;
+  add_rows_and_move(dtype, b, g.k, g.n, a, c, right, factor, from_zero, to);
+}
+
+bool gemm_accumulates(const Gemm& g) {
+  return g.batch == 1 && g.m > 0 && g.n > 0 && g.k > 0 && !is_tiny(g) && !is_of_vectors(g) && !is_small(g);
+}
+
+void gemm_accumulate(DType dtype, const Gemm& g, const void* a, const void* b, const void* alpha, void* c) {
+  const double by = dtype == DType::float32 ? static_cast<double>(*static_cast<const float*>(alpha))
+                                            : *static_cast<const double*>(alpha);
+  large_product(dtype, g, a, b, nullptr, c, {by, 1});
+}
+
+void gemm_move(DType dtype, const Gemm& g, const void* a, const void* b, const void* factor, const void* from,
+               void* to) {
+  const bool one_row = g.n == 1;  // a column of one number is a row of as many
+  const int64_t rows = one_row ? 1 : g.m, columns = one_row ? g.m : g.n;
+  if (one_row) std::swap(a, b);
+  // Elsewhere a product with a vector of one element is a sum, too.
+  const bool from_zero = is_tiny(g) || g.m == 1 || g.n == 1;
+  const int64_t lanes = 64 / static_cast<int64_t>(element_size(dtype));
+  const int64_t readable = g.padded ? (rows * columns + lanes - 1) / lanes * lanes : rows * columns;
+  const auto run = [&](int64_t begin, int64_t end) {
+    move_along_outer(dtype, a, b, factor, from_zero, columns, from, to, begin, end, readable);
+  };
+  if (rows * columns < kParallelElements) return run(0, rows);
+  parallel_for(rows, std::max<int64_t>(1, kPieceElements / columns), run);
 }
 
 namespace {

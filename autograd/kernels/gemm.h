@@ -17,6 +17,9 @@ struct Gemm {
   // Elements from one matrix of the batch to the next; 0: all share one. With batch > 1 the c must not
   // overlap.
   int64_t stride_a = 0, stride_b = 0, stride_c = 0;
+  // c starts at a multiple of 64 bytes, and what lies behind it up to the next one may be written, as in a
+  // tensor of more than one element.
+  bool padded = false;
 };
 
 // Overwrites c with the product, plus bias [n] on each row unless it is null; k = 0 gives the bias, or zeros.
@@ -28,7 +31,37 @@ struct Gemm {
 // whole process.
 void gemm(DType dtype, const Gemm& shape, const void* a, const void* b, const void* bias, void* c);
 
-// The same by three plain loops, each sum in order of k in float64. For tests.
+// The product in slices, each with the bits it has in the whole: the rows of c or, where c has one row, its
+// elements. 0: a product that cannot be cut that way.
+int64_t gemm_slices(const Gemm& shape);
+// The slices [begin, end) to c, where the first of them goes. Runs on the calling thread.
+void gemm_slice(DType dtype, const Gemm& shape, int64_t begin, int64_t end, const void* a, const void* b,
+                const void* bias, void* c);
+// How many slices to compute at a time so that what is done with them next finds them in the cache, at most
+// `bytes` of them: a multiple of 64 bytes. 0: no number of slices will do.
+int64_t gemm_slices_at_once(DType dtype, const Gemm& shape, int64_t bytes);
+// How many of the parts of that size a thread takes; all of them where it is not worth another thread.
+int64_t gemm_grain(const Gemm& shape, int64_t slices_at_once);
+
+// to = c·factor + from for the product c of two vectors (k = 1, no batch), with the bits of gemm and a
+// rounding after each operation. `to` may be `from`.
+void gemm_move(DType dtype, const Gemm& shape, const void* a, const void* b, const void* factor,
+               const void* from, void* to);
+
+// gemm of `shape`, a row by a matrix b, into c, and gemm_move of b along the product of a and `right`, in one
+// pass over b, which goes to `to`. Runs on the calling thread; for shapes that gemm_moves_too says.
+bool gemm_moves_too(const Gemm& shape);
+void gemm_and_move(DType dtype, const Gemm& shape, const void* a, const void* b, void* c, const void* right,
+                   const void* factor, void* to);
+
+// True for a product that runs on the CBLAS, which can add to what c holds.
+bool gemm_accumulates(const Gemm& shape);
+// c += alpha·op(a)·op(b) for such a product; alpha is an element. Each element is off by at most
+// (k + 3)·u·|alpha|·Σ|a·b| + u·|c|.
+void gemm_accumulate(DType dtype, const Gemm& shape, const void* a, const void* b, const void* alpha,
+                     void* c);
+
+// gemm by three plain loops, each sum in order of k in float64. For tests.
 void gemm_reference(DType dtype, const Gemm& shape, const void* a, const void* b, const void* bias, void* c);
 
 }  // namespace tapegrad::kernels

@@ -27,6 +27,7 @@ using Tag = CappedTag<T, 64 / sizeof(T)>;
 constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;
 constexpr int64_t kDepth = 128;
 constexpr int64_t kPackedBytes = 32768;
+constexpr int64_t kNarrowBytes = 8192;
 
 template <class T>
 constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(Tag<T>{}));
@@ -206,17 +207,18 @@ HWY_ATTR void pack(const T* b, int64_t b_row, int64_t k, int64_t columns, T* pac
         Store(LoadU(d, b + j), d, to);
         Store(LoadU(d, b + j + kLanes<T>), d, to + kLanes<T>);
       } else {
-        for (int64_t i = 0; i < kPanel<T>; ++i) to[i] = j + i < columns ? b[j + i] : T{0};
+        Store(load_lanes(d, b + j, columns - j), d, to);
+        Store(load_lanes(d, b + j + kLanes<T>, columns - j - kLanes<T>), d, to + kLanes<T>);
       }
     }
   }
 }
 
-// The same of b stored the other way round. Fills up with the last column.
+// The same of b stored the other way round. Fills up with the last column, but not a vector that has none.
 template <class T>
 HWY_ATTR void pack_transposed(const T* b, int64_t b_row, int64_t k, int64_t columns, T* packed) {
   constexpr int64_t kSide = std::min(static_cast<int64_t>(16 / sizeof(T)), kPanel<T>);
-  for (int64_t j = 0; j < (columns + kPanel<T> - 1) / kPanel<T> * kPanel<T>; j += kSide) {
+  for (int64_t j = 0; j < (columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>; j += kSide) {
     T* to = packed + j / kPanel<T> * kPanel<T> * kDepth + j % kPanel<T>;
     const T* rows[kSide];
     for (int64_t i = 0; i < kSide; ++i) rows[i] = b + std::min(j + i, columns - 1) * b_row;
@@ -237,7 +239,7 @@ HWY_ATTR void strip(const Gemm& g, const GemmPart& part, int64_t column, int64_t
   for (int64_t j = 0; j < panels * kPanel<T>; ++j)
     start[j] = bias != nullptr && j < columns ? bias[column + j] : T{0};
   const int64_t rows = part.row_end - part.row;
-  const bool direct = !g.transpose_b && columns == panels * kPanel<T> &&
+  const bool direct = !g.transpose_b && columns % kLanes<T> == 0 &&
                       (rows <= 12 || g.k * g.n * static_cast<int64_t>(sizeof(T)) <= 16384);
   const bool spills = part.column == 0 && part.column_end == g.n && (direct || g.k <= kDepth);
   Strip<T> s;
@@ -263,10 +265,34 @@ HWY_ATTR void strip(const Gemm& g, const GemmPart& part, int64_t column, int64_t
   }
 }
 
+// Where c has few columns, its transpose: the same chains of multiply-adds, on full vectors.
+template <class T>
+HWY_ATTR void narrow_product(const Gemm& g, const GemmPart& part, const T* a, const T* b, T* c) {
+  const int64_t rows = part.row_end - part.row;
+  alignas(64) T turned[kNarrowBytes / sizeof(T)];
+  const Gemm other{
+      .m = g.n, .n = g.m, .k = g.k, .transpose_a = !g.transpose_b, .transpose_b = !g.transpose_a};
+  strip(other, {0, g.n, part.row, part.row_end}, part.row, rows, b, a, static_cast<const T*>(nullptr),
+        turned);
+  for (int64_t j = 0; j < g.n; ++j) {
+    for (int64_t i = part.row; i < part.row_end; ++i) c[i * g.n + j] = turned[j * g.m + i];
+  }
+}
+
+template <class T>
+bool is_narrow(const Gemm& g, const GemmPart& part, const void* bias) {
+  return g.n <= kLanes<T> / 4 && g.transpose_a && bias == nullptr && part.column == 0 &&
+         part.column_end == g.n && part.row_end - part.row <= kStrip<T> &&
+         g.n * g.m <= kNarrowBytes / static_cast<int64_t>(sizeof(T));
+}
+
 // The strips go from the last to the first, as the panels do.
 template <class T>
 HWY_ATTR void product(const Gemm& g, const GemmPart& part, const void* a, const void* b, const void* bias,
                       void* c) {
+  if (is_narrow<T>(g, part, bias)) {
+    return narrow_product(g, part, static_cast<const T*>(a), static_cast<const T*>(b), static_cast<T*>(c));
+  }
   for (int64_t end = part.column_end; end > part.column;) {
     const int64_t begin = part.column + (end - part.column - 1) / kStrip<T> * kStrip<T>;
     strip(g, part, begin, end - begin, static_cast<const T*>(a), static_cast<const T*>(b),

@@ -23,8 +23,9 @@ void gemm_small(DType dtype, const Gemm& shape, const GemmPart& part, const void
                 const void* bias, void* c);
 
 // y[r] = Σ_k matrix[r, k]·x[k] + bias[r·bias_step] for r in [begin, end); the matrix has `columns` columns.
+// `padded`: y + begin is aligned to 64 bytes, and so much behind y[end] may be written as is left of them.
 void dot_rows(DType dtype, const void* matrix, int64_t columns, const void* x, const void* bias,
-              int64_t bias_step, void* y, int64_t begin, int64_t end);
+              int64_t bias_step, void* y, int64_t begin, int64_t end, bool padded);
 
 // y[j] = Σ_r x[r]·matrix[r, j] + bias[j·bias_step] for j in [begin, end); the matrix is [rows, columns].
 void add_rows(DType dtype, const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,
@@ -33,5 +34,16 @@ void add_rows(DType dtype, const void* matrix, int64_t rows, int64_t columns, co
 // c[i, j] = x[i]·y[j] + bias[j] for i in [begin, end), j in [0, columns).
 void outer_product(DType dtype, const void* x, const void* y, const void* bias, int64_t columns, void* c,
                    int64_t begin, int64_t end);
+
+// to[i, j] = (x[i]·y[j])·factor + from[i, j], each operation rounded; `from_zero`: x[i]·y[j] is added to 0
+// first. `to` may be `from`. `readable` elements of both may be read and written.
+void move_along_outer(DType dtype, const void* x, const void* y, const void* factor, bool from_zero,
+                      int64_t columns, const void* from, void* to, int64_t begin, int64_t end,
+                      int64_t readable);
+
+// Both in one pass over the matrix [rows, columns]: y as add_rows gives it without a bias, with `left` as its
+// x, and the matrix moved along left·right as move_along_outer does it.
+void add_rows_and_move(DType dtype, const void* from, int64_t rows, int64_t columns, const void* left,
+                       void* y, const void* right, const void* factor, bool from_zero, void* to);
 
 }  // namespace tapegrad::kernels

@@ -1,4 +1,4 @@
-// Matrix-vector and outer products.
+// Matrix-vector products.
 
 #include <algorithm>
 #include <utility>
@@ -48,60 +48,127 @@ HWY_INLINE HWY_ATTR void sums_of_four(D d, V a, V b, V c, V e, TFromD<D>* to) {
   }
 }
 
-// The products of four rows of a matrix, or of fewer with some given twice, with x.
-template <class T>
-HWY_INLINE HWY_ATTR void dot_four(const T* a, const T* b, const T* c, const T* e, const T* x, int64_t columns,
-                                  T* to) {
+// The products of four or eight rows of a matrix, some perhaps given twice, with x: each one chain per lane,
+// so that a row gives the same whatever stands beside it.
+template <size_t Rows, class T>
+HWY_INLINE HWY_ATTR void dot_some(const T* const (&row)[Rows], const T* x, int64_t columns, T* to) {
   const Tag<T> d;
   using V = Vec<Tag<T>>;
   constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(d));
-  V a0 = Zero(d), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, e0 = a0, e1 = a0;
+  V sum[Rows];
+#pragma GCC unroll 8
+  for (V& s : sum) s = Zero(d);
   int64_t j = 0;
-  for (; j + 2 * kLanes <= columns; j += 2 * kLanes) {
-    const V x0 = LoadU(d, x + j), x1 = LoadU(d, x + j + kLanes);
-    a0 = MulAdd(LoadU(d, a + j), x0, a0), a1 = MulAdd(LoadU(d, a + j + kLanes), x1, a1);
-    b0 = MulAdd(LoadU(d, b + j), x0, b0), b1 = MulAdd(LoadU(d, b + j + kLanes), x1, b1);
-    c0 = MulAdd(LoadU(d, c + j), x0, c0), c1 = MulAdd(LoadU(d, c + j + kLanes), x1, c1);
-    e0 = MulAdd(LoadU(d, e + j), x0, e0), e1 = MulAdd(LoadU(d, e + j + kLanes), x1, e1);
-  }
-  if (j + kLanes <= columns) {
-    const V x0 = LoadU(d, x + j);
-    a0 = MulAdd(LoadU(d, a + j), x0, a0), b0 = MulAdd(LoadU(d, b + j), x0, b0);
-    c0 = MulAdd(LoadU(d, c + j), x0, c0), e0 = MulAdd(LoadU(d, e + j), x0, e0);
-    j += kLanes;
+  for (; j + kLanes <= columns; j += kLanes) {
+    const V at = LoadU(d, x + j);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < Rows; ++i) sum[i] = MulAdd(LoadU(d, row[i] + j), at, sum[i]);
   }
   if (j < columns) {
     const size_t rest = static_cast<size_t>(columns - j);
-    const V x1 = load_partial(d, x + j, rest);
-    a1 = MulAdd(load_partial(d, a + j, rest), x1, a1), b1 = MulAdd(load_partial(d, b + j, rest), x1, b1);
-    c1 = MulAdd(load_partial(d, c + j, rest), x1, c1), e1 = MulAdd(load_partial(d, e + j, rest), x1, e1);
+    const V at = load_partial(d, x + j, rest);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < Rows; ++i) sum[i] = MulAdd(load_partial(d, row[i] + j, rest), at, sum[i]);
   }
-  sums_of_four(d, Add(a0, a1), Add(b0, b1), Add(c0, c1), Add(e0, e1), to);
+#pragma GCC unroll 8
+  for (size_t i = 0; i < Rows; i += 4) sums_of_four(d, sum[i], sum[i + 1], sum[i + 2], sum[i + 3], to + i);
+}
+
+// bias + v[0]·x[0] + v[1]·x[1] + …, each operation rounded.
+template <class D, class V, size_t N>
+HWY_INLINE HWY_ATTR V sum_in_order(D d, V sum, const V (&v)[N], const TFromD<D>* x) {
+#pragma GCC unroll 8
+  for (size_t k = 0; k < N; ++k) sum = Add(sum, Mul(v[k], Set(d, x[k])));
+  return sum;
+}
+
+// A vector of rows at a time, and the rest where one vector holds it. Returns the first row that is left.
+template <size_t Columns, class T>
+HWY_INLINE HWY_ATTR int64_t dots_of_short_rows(const T* row, const T* x, const T* bias, int64_t bias_step,
+                                               T* y, int64_t begin, int64_t end, bool padded) {
+  const Tag<T> d;
+  using V = Vec<Tag<T>>;
+  constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(d));
+  constexpr auto kColumns = static_cast<int64_t>(Columns);
+  int64_t r = begin;
+  auto start = [&](int64_t n) HWY_ATTR {
+    return bias == nullptr  ? Zero(d)
+           : bias_step == 0 ? Set(d, bias[0])
+           : n == kLanes    ? LoadU(d, bias + r)
+                            : load_partial(d, bias + r, static_cast<size_t>(n));
+  };
+  for (; r + kLanes <= end; r += kLanes, row += kLanes * kColumns) {
+    V v[Columns];
+    if constexpr (Columns == 2) LoadInterleaved2(d, row, v[0], v[1]);
+    if constexpr (Columns == 3) LoadInterleaved3(d, row, v[0], v[1], v[2]);
+    if constexpr (Columns == 4) LoadInterleaved4(d, row, v[0], v[1], v[2], v[3]);
+    StoreU(sum_in_order(d, start(kLanes), v, x), d, y + r);
+  }
+  const int64_t rest = end - r;
+  if (rest == 0 || rest * kColumns > kLanes) return r;
+  const V whole =
+      rest * kColumns == kLanes ? LoadU(d, row) : load_partial(d, row, static_cast<size_t>(rest * kColumns));
+  const RebindToSigned<Tag<T>> di;
+  using Index = TFromD<RebindToSigned<Tag<T>>>;
+  const auto first = Mul(Min(Iota(di, 0), Set(di, static_cast<Index>(kLanes / kColumns - 1))),
+                         Set(di, static_cast<Index>(kColumns)));
+  V v[Columns];
+  for (size_t k = 0; k < Columns; ++k) {
+    v[k] = TableLookupLanes(whole, IndicesFromVec(d, Add(first, Set(di, static_cast<Index>(k)))));
+  }
+  const V sum = sum_in_order(d, start(rest), v, x);
+  if (rest == kLanes || padded) {
+    StoreU(sum, d, y + r);
+  } else {
+    store_partial(d, sum, y + r, static_cast<size_t>(rest));
+  }
+  return end;
+}
+
+template <class T>
+HWY_INLINE HWY_ATTR int64_t short_dots(const T* row, int64_t columns, const T* x, const T* bias,
+                                       int64_t bias_step, T* y, int64_t begin, int64_t end, bool padded) {
+  if constexpr (MaxLanes(Tag<T>{}) >= 4) {
+    switch (columns) {
+      case 2: return dots_of_short_rows<2>(row, x, bias, bias_step, y, begin, end, padded);
+      case 3: return dots_of_short_rows<3>(row, x, bias, bias_step, y, begin, end, padded);
+      case 4: return dots_of_short_rows<4>(row, x, bias, bias_step, y, begin, end, padded);
+      default: break;
+    }
+  }
+  return begin;
 }
 
 template <class T>
 HWY_INLINE HWY_ATTR void dots(const void* matrix, int64_t columns, const void* vector, const void* bias,
-                              int64_t bias_step, void* result, int64_t begin, int64_t end) {
+                              int64_t bias_step, void* result, int64_t begin, int64_t end, bool padded) {
   const T* x = static_cast<const T*>(vector);
   const T* start = static_cast<const T*>(bias);
   T* y = static_cast<T*>(result);
   if (columns <= 4) {  // less work than gathering the sums of lanes
     const T* row = static_cast<const T*>(matrix) + begin * columns;
-    for (int64_t r = begin; r < end; ++r, row += columns) {
+    int64_t r = short_dots(row, columns, x, start, bias_step, y, begin, end, padded);
+    row += (r - begin) * columns;
+    for (; r < end; ++r, row += columns) {
       T sum = bias_at(start, r * bias_step);
       for (int64_t j = 0; j < columns; ++j) sum += row[j] * x[j];
       y[r] = sum;
     }
     return;
   }
-  for (int64_t r = begin; r < end; r += 4) {
-    const T* row = static_cast<const T*>(matrix) + r * columns;
-    const int64_t last = std::min<int64_t>(3, end - 1 - r);
-    T sums[4];
-    dot_four(row, row + std::min<int64_t>(1, last) * columns, row + std::min<int64_t>(2, last) * columns,
-             row + last * columns, x, columns, sums);
-    for (int64_t i = 0; i <= last; ++i) y[r + i] = sums[i] + bias_at(start, (r + i) * bias_step);
-  }
+  int64_t r = begin;
+  auto some = [&](auto count) HWY_ATTR {
+    constexpr size_t kRows = decltype(count)::value;
+    const T* rows[kRows];
+    for (size_t i = 0; i < kRows; ++i) {
+      rows[i] = static_cast<const T*>(matrix) + std::min(r + static_cast<int64_t>(i), end - 1) * columns;
+    }
+    T sums[kRows];
+    dot_some(rows, x, columns, sums);
+    for (size_t i = 0; i < kRows && r < end; ++i, ++r) y[r] = sums[i] + bias_at(start, r * bias_step);
+  };
+  while (end - r > 4) some(std::integral_constant<size_t, 8>{});
+  while (r < end) some(std::integral_constant<size_t, 4>{});
 }
 
 // `Rows` rows of the matrix added to y, or, where they are the first, to the bias.
@@ -112,6 +179,7 @@ HWY_INLINE HWY_ATTR void add_some(const T* matrix, int64_t row, const T* x, bool
   using V = Vec<Tag<T>>;
   constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(d));
   V factor[Rows];
+#pragma GCC unroll 8
   for (size_t i = 0; i < Rows; ++i) factor[i] = Set(d, x[i]);
   int64_t j = begin;
   for (; j + kLanes <= end; j += kLanes) {
@@ -119,6 +187,7 @@ HWY_INLINE HWY_ATTR void add_some(const T* matrix, int64_t row, const T* x, bool
             : bias == nullptr ? Zero(d)
             : bias_step == 0  ? Set(d, bias[0])
                               : LoadU(d, bias + j);
+#pragma GCC unroll 8
     for (size_t i = 0; i < Rows; ++i)
       sum = MulAdd(LoadU(d, matrix + static_cast<int64_t>(i) * row + j), factor[i], sum);
     StoreU(sum, d, y + j);
@@ -129,6 +198,7 @@ HWY_INLINE HWY_ATTR void add_some(const T* matrix, int64_t row, const T* x, bool
           : bias == nullptr ? Zero(d)
           : bias_step == 0  ? Set(d, bias[0])
                             : load_partial(d, bias + j, rest);
+#pragma GCC unroll 8
   for (size_t i = 0; i < Rows; ++i) {
     sum = MulAdd(load_partial(d, matrix + static_cast<int64_t>(i) * row + j, rest), factor[i], sum);
   }
@@ -150,49 +220,14 @@ HWY_INLINE HWY_ATTR void adds(const void* matrix, int64_t rows, int64_t columns,
   for (; r < rows; ++r) add_some<1>(a + r * columns, columns, x + r, r == 0, start, bias_step, y, begin, end);
 }
 
-template <class T>
-HWY_INLINE HWY_ATTR void outer(const void* left, const void* right, const void* offset, int64_t columns,
-                               void* result, int64_t begin, int64_t end) {
-  const Tag<T> d;
-  using V = Vec<Tag<T>>;
-  constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(d));
-  const T* x = static_cast<const T*>(left);
-  const T* y = static_cast<const T*>(right);
-  const T* bias = static_cast<const T*>(offset);
-  T* c = static_cast<T*>(result);
-  const T* const c_end = c + end * columns;
-  const int64_t whole = columns / kLanes * kLanes;
-  const size_t rest = static_cast<size_t>(columns - whole);
-  const V y_rest = load_partial(d, y + whole, rest);
-  const V bias_rest = bias == nullptr ? Zero(d) : load_partial(d, bias + whole, rest);
-  for (int64_t i = begin; i < end; ++i) {
-    const V factor = Set(d, x[i]);
-    T* row = c + i * columns;
-    if (bias == nullptr) {
-      for (int64_t j = 0; j < whole; j += kLanes) StoreU(Mul(factor, LoadU(d, y + j)), d, row + j);
-    } else {
-      for (int64_t j = 0; j < whole; j += kLanes) {
-        StoreU(MulAdd(factor, LoadU(d, y + j), LoadU(d, bias + j)), d, row + j);
-      }
-    }
-    if (rest == 0) continue;
-    const V last = bias == nullptr ? Mul(factor, y_rest) : MulAdd(factor, y_rest, bias_rest);
-    if (row + whole + kLanes <= c_end) {
-      StoreU(last, d, row + whole);  // spills into the next row, which is written later
-    } else {
-      store_partial(d, last, row + whole, rest);
-    }
-  }
-}
-
 // Functions by type, for the tables.
 HWY_ATTR void dots_float(const void* matrix, int64_t columns, const void* x, const void* bias,
-                         int64_t bias_step, void* y, int64_t begin, int64_t end) {
-  dots<float>(matrix, columns, x, bias, bias_step, y, begin, end);
+                         int64_t bias_step, void* y, int64_t begin, int64_t end, bool padded) {
+  dots<float>(matrix, columns, x, bias, bias_step, y, begin, end, padded);
 }
 HWY_ATTR void dots_double(const void* matrix, int64_t columns, const void* x, const void* bias,
-                          int64_t bias_step, void* y, int64_t begin, int64_t end) {
-  dots<double>(matrix, columns, x, bias, bias_step, y, begin, end);
+                          int64_t bias_step, void* y, int64_t begin, int64_t end, bool padded) {
+  dots<double>(matrix, columns, x, bias, bias_step, y, begin, end, padded);
 }
 HWY_ATTR void adds_float(const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,
                          int64_t bias_step, void* y, int64_t begin, int64_t end) {
@@ -201,14 +236,6 @@ HWY_ATTR void adds_float(const void* matrix, int64_t rows, int64_t columns, cons
 HWY_ATTR void adds_double(const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,
                           int64_t bias_step, void* y, int64_t begin, int64_t end) {
   adds<double>(matrix, rows, columns, x, bias, bias_step, y, begin, end);
-}
-HWY_ATTR void outer_float(const void* x, const void* y, const void* bias, int64_t columns, void* c,
-                          int64_t begin, int64_t end) {
-  outer<float>(x, y, bias, columns, c, begin, end);
-}
-HWY_ATTR void outer_double(const void* x, const void* y, const void* bias, int64_t columns, void* c,
-                           int64_t begin, int64_t end) {
-  outer<double>(x, y, bias, columns, c, begin, end);
 }
 
 }  // namespace
@@ -223,14 +250,12 @@ HWY_EXPORT(dots_float);
 HWY_EXPORT(dots_double);
 HWY_EXPORT(adds_float);
 HWY_EXPORT(adds_double);
-HWY_EXPORT(outer_float);
-HWY_EXPORT(outer_double);
 
 void dot_rows(DType dtype, const void* matrix, int64_t columns, const void* x, const void* bias,
-              int64_t bias_step, void* y, int64_t begin, int64_t end) {
+              int64_t bias_step, void* y, int64_t begin, int64_t end, bool padded) {
   const auto* table =
       dtype == DType::float32 ? HWY_DISPATCH_TABLE(dots_float) : HWY_DISPATCH_TABLE(dots_double);
-  target(table)(matrix, columns, x, bias, bias_step, y, begin, end);
+  target(table)(matrix, columns, x, bias, bias_step, y, begin, end, padded);
 }
 
 void add_rows(DType dtype, const void* matrix, int64_t rows, int64_t columns, const void* x, const void* bias,
@@ -238,13 +263,6 @@ void add_rows(DType dtype, const void* matrix, int64_t rows, int64_t columns, co
   const auto* table =
       dtype == DType::float32 ? HWY_DISPATCH_TABLE(adds_float) : HWY_DISPATCH_TABLE(adds_double);
   target(table)(matrix, rows, columns, x, bias, bias_step, y, begin, end);
-}
-
-void outer_product(DType dtype, const void* x, const void* y, const void* bias, int64_t columns, void* c,
-                   int64_t begin, int64_t end) {
-  const auto* table =
-      dtype == DType::float32 ? HWY_DISPATCH_TABLE(outer_float) : HWY_DISPATCH_TABLE(outer_double);
-  target(table)(x, y, bias, columns, c, begin, end);
 }
 
 }  // namespace tapegrad::kernels

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "autograd/kernels/column_sums.h"
 #include "autograd/kernels/gemm.h"
 #include "autograd/ops.h"
 #include "autograd/ops/dims.h"
@@ -13,7 +14,20 @@ namespace tapegrad {
 namespace ops {
 namespace {
 
+// The product of all dims but the last.
+int64_t rows_of(const detail::Body& body) {
+  int64_t rows = 1;
+  for (int d = 0; d + 1 < body.rank; ++d) rows *= body.dims()[d];
+  return rows;
+}
+int64_t rows_of(const Shape& shape) {
+  int64_t rows = 1;
+  for (int d = 0; d + 1 < shape.rank(); ++d) rows *= shape[d];
+  return rows;
+}
+
 struct Linear {
+  static constexpr bool never_throws = true;
   static constexpr std::string_view name = "linear",
                                     doc = "x·weightᵀ + bias: [..., in], [out, in], [out] → [..., out]";
   static constexpr std::string_view operands[] = {"x", "weight", "bias"};
@@ -43,10 +57,14 @@ struct Linear {
     if (overflow || numel > (INT64_MAX >> 4)) call.shape_error("element count: overflow");
     call.output(call.dtype(0), {dims, static_cast<size_t>(call.rank(0))}, numel);
   }
+  static kernels::Gemm product(const Shape& x, const Shape& weight) {
+    return {.m = rows_of(x), .n = weight[0], .k = weight[1], .transpose_b = true};
+  }
   static void forward(Call& call) {
     const int64_t* weight = call.in(1).dims();
     kernels::Gemm g{.m = weight[0] == 0 ? 0 : call.out().numel / weight[0], .n = weight[0], .k = weight[1]};
     g.transpose_b = true;
+    g.padded = call.out().numel > 1;
     kernels::gemm(call.dtype(0), g, call.data<void>(0), call.data<void>(1),
                   call.inputs() == 3 ? call.data<void>(2) : nullptr, call.out_data());
   }
@@ -74,15 +92,9 @@ struct Linear {
   }
 };
 
-// The product of all dims but the last.
-int64_t rows_of(const detail::Body& body) {
-  int64_t rows = 1;
-  for (int d = 0; d + 1 < body.rank; ++d) rows *= body.dims()[d];
-  return rows;
-}
-
 // linear's gradients as ops of their own: any leading dims are rows, without a reshape.
 struct LinearBackwardInput {
+  static constexpr bool never_throws = true;
   static constexpr std::string_view name = "linear_backward_input",
                                     doc = "g·weight: [..., out], [out, in] → [..., in]";
   static constexpr std::string_view operands[] = {"g", "weight"};
@@ -101,6 +113,9 @@ struct LinearBackwardInput {
     std::copy(g, g + rank, dims);
     dims[rank - 1] = weight[1];
     call.output(call.dtype(0), {dims, rank}, rows_of(call.in(0)) * weight[1]);
+  }
+  static kernels::Gemm product(const Shape& g, const Shape& weight) {
+    return {.m = rows_of(g), .n = weight[1], .k = weight[0]};
   }
   static void forward(Call& call) {
     const int64_t* weight = call.in(1).dims();
@@ -124,6 +139,7 @@ struct LinearBackwardInput {
 };
 
 struct LinearBackwardWeight {
+  static constexpr bool never_throws = true;
   static constexpr std::string_view name = "linear_backward_weight",
                                     doc = "Σ g·xᵀ over rows: [..., out], [..., in] → [out, in]";
   static constexpr std::string_view operands[] = {"g", "x"};
@@ -138,6 +154,10 @@ struct LinearBackwardWeight {
     }
     const int64_t dims[] = {g[rank - 1], x[rank - 1]};
     call.output(call.dtype(0), dims, dims[0] * dims[1]);
+  }
+  static kernels::Gemm product(const Shape& g, const Shape& x) {
+    const int rank = g.rank();
+    return {.m = g[rank - 1], .n = x[rank - 1], .k = rows_of(g), .transpose_a = true};
   }
   static void forward(Call& call) {
     const int64_t* out = call.out().dims();
@@ -165,6 +185,34 @@ struct LinearBackwardWeight {
   }
 };
 
+struct LinearBackwardBias {
+  static constexpr bool never_throws = true;
+  static constexpr std::string_view name = "linear_backward_bias", doc = "Σ g over rows: [..., out] → [out]";
+  static constexpr std::string_view operands[] = {"g"};
+  static void shape(Call& call) {
+    call.require_floating(0);
+    if (call.rank(0) == 0) call.shape_error("expected g [..., out]");
+    const int64_t out = call.in(0).dims()[call.rank(0) - 1];
+    call.output(call.dtype(0), {&out, 1}, out);
+  }
+  static void forward(Call& call) {
+    kernels::column_sums(call.dtype(0), call.data<void>(0), rows_of(call.in(0)), call.out().numel,
+                         call.out_data());
+  }
+  static Cost cost(const Call& call) {
+    return {static_cast<double>(call.numel(0)), static_cast<double>(call.in(0).bytes() + call.out().bytes())};
+  }
+  static void vjp(Vjp& v) { v.add(0, expand(v.g(), v.shape(0))); }
+  static void samples(Samples& s) {
+    if (s.benchmark()) return s.add({s.normal({128, 512})});
+    for (const Shape& shape :
+         {Shape{3, 2}, Shape{4}, Shape{2, 3, 5}, Shape{0, 2}, Shape{37, 1}, Shape{9, 21}, Shape{3, 0}}) {
+      s.add({s.normal(shape)});
+    }
+    s.add_error("expected g [..., out]", {s.normal({})});
+  }
+};
+
 void LinearBackwardInput::vjp(Vjp& v) {
   const Tensor& c = v.g();
   if (v.needs(0)) v.add(0, linear(c, v.input(1)));
@@ -176,15 +224,15 @@ void Linear::vjp(Vjp& v) {
   if (v.needs(0)) v.add(0, apply(op<LinearBackwardInput>, {g, v.input(1)}));
   if (v.needs(1)) v.add(1, apply(op<LinearBackwardWeight>, {g, v.input(0)}));
   if (v.inputs() == 3 && v.needs(2)) {
-    const int rank = g.rank();
-    v.add(2, rank == 1 ? g : sum(rank == 2 ? g : flatten(g, 0, -2), Dims{0}));
+    v.add(2, g.rank() == 1 ? g : apply(op<LinearBackwardBias>, {g}));
   }
 }
 
 }  // namespace
 
 std::span<const Op* const> linear_layer() {
-  static constexpr const Op* kOps[] = {&op<Linear>, &op<LinearBackwardInput>, &op<LinearBackwardWeight>};
+  static constexpr const Op* kOps[] = {&op<Linear>, &op<LinearBackwardInput>, &op<LinearBackwardWeight>,
+                                       &op<LinearBackwardBias>};
   return kOps;
 }
 

@@ -50,6 +50,7 @@ struct MseLoss : Difference<MseLoss> {
   using Options = LossOptions;
   static constexpr std::string_view name = "mse_loss", doc = "(input − target)², joined";
   static constexpr Flags flags = {};
+  static constexpr bool kOnNumbers = true;
   template <class V>
   static V root(const V& x, const V& t, const Options&, const V*) {
     return x - t;

@@ -15,11 +15,13 @@
 //   check(call): throws where an option is wrong
 //   calls(s, shape, reduction, add): adds sample calls by add(input, target, options)
 //   errors(s), conventions(s)
+//   kOnNumbers: root and slope_input are also formulas of single numbers, for a loss of one element
 //   kOperands: 3 where it takes a weight of each element, else 2; the weight is a constant to the sweep.
 // The loss and its gradients are ops of their own: one pass over the operands each, nothing kept.
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <optional>
 #include <vector>
 
@@ -230,8 +232,17 @@ struct TermBackward {
   template <class E>
   static void run(Call& call) {
     using B = Block<E>;
-    const TermBlocks<Term, E> blocks(call, 1);
     const int64_t n = call.numel(1);
+    if constexpr (requires { Term::kOnNumbers; } && Operand == 0) {
+      if (n == 1 && call.inputs() == 3) {
+        const E g = *call.data<E>(0);
+        const E df = Term::template slope_input<E>(*call.data<E>(1), *call.data<E>(2),
+                                                   call.options<Options>(), nullptr);
+        *call.out_data<E>() = g == 0 && !std::isfinite(df) ? E{0} : g * df;
+        return;
+      }
+    }
+    const TermBlocks<Term, E> blocks(call, 1);
     const bool joined = call.options<Options>().reduction != Reduction::none;
     const E* g = call.data<E>(0);
     const E scaled =
@@ -323,9 +334,16 @@ struct TermLoss {
   static void run(Call& call) {
     using B = Block<E>;
     if constexpr (requires { Term::check_values(call); }) Term::check_values(call);
-    const TermBlocks<Term, E> blocks(call, 0);
     const int64_t n = call.numel(0);
     const auto& options = call.options<Options>();
+    if constexpr (requires { Term::kOnNumbers; }) {
+      if (n == 1 && call.inputs() == 2) {
+        const E root = Term::template root<E>(*call.data<E>(0), *call.data<E>(1), options, nullptr);
+        *call.out_data<E>() = root * root;
+        return;
+      }
+    }
+    const TermBlocks<Term, E> blocks(call, 0);
     auto value = [](const B& x, const B& t, const Options& o, const B* pw) {
       return Term::value(x, t, o, pw);
     };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "autograd/kernels/parallel.h"
 #include "autograd/program/replay.h"
@@ -6,36 +7,65 @@
 namespace tapegrad::detail {
 namespace {
 
-constexpr int64_t kBlock = 256;
-constexpr int64_t kGrain = 16384;  // elements of one piece of work; a multiple of kBlock
+constexpr int64_t kGrain = 16384;  // elements of one piece of work; a multiple of every block
+// Between slots, so that their elements do not lie a multiple of 4096 bytes apart: a load would seem to wait
+// for the store there.
+constexpr size_t kStagger = 192;
 
 }  // namespace
 
 // Every kernel's result depends on the operands of its own index alone, so cutting the walk changes no bit.
-void Group::run() const {
-  auto piece = [this](int64_t begin, int64_t end) {
-    alignas(64) char scratch[kGroupScratch * kBlock * 8];
-    const size_t slot = static_cast<size_t>(kBlock) * widest;
-    for (int64_t at = begin; at < end; at += kBlock) {
-      const int64_t n = std::min(kBlock, end - at);
-      for (const GroupOp& op : ops) {
-        const void* in[6];
-        int64_t step[6];
-        for (size_t k = 0; k < op.operands; ++k) {
-          const GroupOp::Operand& from = op.in[k];
-          in[k] = from.base != nullptr ? from.base + at * from.element : scratch + from.scratch * slot;
-          step[k] = from.element != 0;
-        }
-        op.kernel(
-            in, step,
-            op.out.base != nullptr ? op.out.base + at * op.out.element : scratch + op.out.scratch * slot, n);
-      }
+void Group::walk() const {
+  if (head) return walk_behind_head();
+  if (count <= kGrain) return blocks(0, count, nullptr, 0);
+  kernels::parallel_for(count, kGrain,
+                        [this](int64_t begin, int64_t end) { blocks(begin, end, nullptr, 0); });
+}
+
+void Group::accumulate() const {
+  if (move.to != move.from) {
+    std::memcpy(move.to, move.from, static_cast<size_t>(count) * element_size(head->dtype));
+  }
+  kernels::gemm_accumulate(head->dtype, head->product, head->a, head->b, move.factor, move.to);
+}
+
+void Group::walk_behind_head() const {
+  const int64_t parts = (head->slices + head->at_once - 1) / head->at_once;
+  const size_t element = element_size(head->dtype);
+  kernels::parallel_for(parts, head->grain, [&](int64_t first, int64_t last) {
+    alignas(64) char slice[kSliceBytes];
+    for (int64_t part = first; part < last; ++part) {
+      const int64_t begin = part * head->at_once, end = std::min(head->slices, begin + head->at_once);
+      char* const to = head->out != nullptr
+                           ? static_cast<char*>(head->out) + static_cast<size_t>(begin * head->each) * element
+                           : slice;
+      kernels::gemm_slice(head->dtype, head->product, begin, end, head->a, head->b, head->bias, to);
+      blocks(begin * head->each, end * head->each, slice, begin * head->each);
     }
-  };
-  if (count <= kGrain) {
-    piece(0, count);
-  } else {
-    kernels::parallel_for(count, kGrain, piece);
+  });
+}
+
+void Group::blocks(int64_t begin, int64_t end, char* slice, int64_t slice_begin) const {
+  alignas(64) char scratch[kGroupScratch * (kGroupBlock * 8 + kStagger)];
+  const size_t slot = static_cast<size_t>(block) * widest + kStagger;
+  for (int64_t at = begin; at < end; at += block) {
+    const int64_t n = std::min(block, end - at);
+    auto pointer = [&](const GroupOp::Operand& operand) -> char* {
+      switch (operand.base) {
+        case GroupOp::Base::memory: return operand.at + at * operand.element;
+        case GroupOp::Base::scratch: return scratch + operand.scratch * slot;
+        default: return slice + (at - slice_begin) * operand.element;
+      }
+    };
+    for (const GroupOp& op : ops) {
+      const void* in[kMaxOperands];
+      int64_t step[kMaxOperands];
+      for (size_t k = 0; k < op.operands; ++k) {
+        in[k] = pointer(op.in[k]);
+        step[k] = op.in[k].element != 0;
+      }
+      op.kernel(in, step, pointer(op.out), n);
+    }
   }
 }
 

@@ -36,9 +36,9 @@ class Placement {
 
  private:
   template <class F>
-  void for_reads(const Step& step, const TraceCall& call, F f) {
-    for (const uint32_t v : call.inputs) {
-      const uint32_t source = step.group ? plan_.splats[v] : v;
+  void for_reads(const Step& step, size_t at, F f) const {
+    for (const uint32_t v : trace_.calls()[step.calls[at]].inputs) {
+      const uint32_t source = step.group && !step.is_head(at) ? plan_.splats[v] : v;
       if (values_[source].kind != Kind::number) f(values_[source].root);
     }
   }
@@ -49,7 +49,7 @@ class Placement {
       const Step& step = plan_.steps[s];
       for (uint32_t at = 0; at < step.calls.size(); ++at) {
         const TraceCall& call = trace_.calls()[step.calls[at]];
-        for_reads(step, call, [&](uint32_t root) {
+        for_reads(step, at, [&](uint32_t root) {
           plan_.places[root].last = s;
           last_call_[root] = at;
           if (made_by_[root] != s) outside_[root] = true;
@@ -98,20 +98,28 @@ class Placement {
     }
   }
 
+  bool cannot_fail(const Step& step) const {
+    return std::all_of(step.calls.begin(), step.calls.end(),
+                       [&](uint32_t c) { return never_throws(trace_, trace_.calls()[c]); });
+  }
+  // Whether the product that the step begins with reads the value: it does until the last slice.
+  bool head_reads(const Step& step, uint32_t root) const {
+    bool reads = false;
+    if (step.head) for_reads(step, 0, [&](uint32_t v) { reads = reads || v == root; });
+    return reads;
+  }
+
   // A write can go straight into the cell's memory when a pointwise op or one with the flag in_place makes
   // the value, nobody reads what the cell held after that, and nothing that might throw comes later.
   void choose_updates() {
-    auto throws_nothing = [&](const Step& step) {
-      return step.group || trace_.calls()[step.calls[0]].op->flags.in_place;
-    };
     uint32_t safe = static_cast<uint32_t>(plan_.steps.size());
-    while (safe > 0 && throws_nothing(plan_.steps[safe - 1])) --safe;
+    while (safe > 0 && cannot_fail(plan_.steps[safe - 1])) --safe;
     for (uint32_t w = 0; w < trace_.writes().size(); ++w) {
       const TraceWrite& write = trace_.writes()[w];
       const uint32_t v = write.value;
       Place& place = plan_.places[v];
-      if (values_[v].root != v || place.home != Home::arena || place.first < safe || read_late(write) ||
-          written_twice(v)) {
+      if (values_[v].root != v || place.home != Home::arena || place.first < safe || !writes_in_place(v) ||
+          read_late(write) || written_twice(v)) {
         plan_.copies.push_back(w);
         continue;
       }
@@ -121,13 +129,19 @@ class Placement {
     }
   }
 
+  bool writes_in_place(uint32_t v) const {
+    const Step& step = plan_.steps[plan_.places[v].first];
+    if (!step.group) return trace_.calls()[step.calls[0]].op->flags.in_place;
+    return !step.is_head(call_in_step(v));
+  }
   // Whether the cell's old value is needed when the new one has been written.
   bool read_late(const TraceWrite& write) const {
     const Place& made = plan_.places[write.value];
     for (uint32_t v = 0; v < values_.size(); ++v) {
       if (values_[v].kind != Kind::cell || values_[v].cell.handle() != write.cell.handle()) continue;
       const Place& old = plan_.places[v];
-      if (old.last > made.first || (old.last == made.first && last_call_[v] > call_in_step(write.value))) {
+      if (old.last > made.first || (old.last == made.first && last_call_[v] > call_in_step(write.value)) ||
+          head_reads(plan_.steps[made.first], v)) {
         return true;
       }
     }
@@ -154,8 +168,12 @@ class Placement {
     for (uint32_t at = 0; at < step.calls.size(); ++at) {
       const TraceCall& call = trace_.calls()[step.calls[at]];
       const uint32_t v = call.outputs[0];
+      if (step.is_head(at)) {
+        if (plan_.places[v].home == Home::none) plan_.places[v].home = Home::slice;
+        continue;
+      }
       std::vector<uint32_t> ending;
-      for_reads(step, call, [&](uint32_t root) {
+      for_reads(step, at, [&](uint32_t root) {
         const bool ends = plan_.places[root].home == Home::scratch && last_call_[root] == at;
         if (ends && std::find(ending.begin(), ending.end(), root) == ending.end()) ending.push_back(root);
       });
@@ -183,8 +201,8 @@ class Placement {
   }
   bool is_read(const Step& step, uint32_t v) {
     bool read = false;
-    for (const uint32_t c : step.calls) {
-      for_reads(step, trace_.calls()[c], [&](uint32_t root) { read = read || root == v; });
+    for (size_t at = 0; at < step.calls.size(); ++at) {
+      for_reads(step, at, [&](uint32_t root) { read = read || root == v; });
     }
     return read;
   }
@@ -222,6 +240,7 @@ class Placement {
     for (const uint32_t old : dying) {
       if (taken_over[old] || plan_.places[old].first == s || values_[old].dtype != values_[v].dtype) continue;
       if (count_of(values_[old]) != count_of(values_[v]) || last_call_[old] > call_in_step(v)) continue;
+      if (head_reads(plan_.steps[s], old)) continue;
       return old;
     }
     return kNone;

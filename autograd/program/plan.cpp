@@ -5,12 +5,41 @@
 #include <map>
 #include <queue>
 
+#include "autograd/kernels/gemm.h"
+
 namespace tapegrad::detail {
 namespace {
 
 using Kind = TraceValue::Kind;
 
 constexpr size_t kGroupCalls = 64;  // a longer group's blocks would no longer fit the first-level cache
+
+// True for the same number 1 in every run, alone or repeated. The cotangents of a sum begin with it.
+bool is_one(const Plan& plan, uint32_t v) {
+  const uint32_t of = plan.splats[v];
+  const TraceValue& value = plan.trace->values()[of];
+  if (value.kind == Kind::number || !plan.folded[of] || count_of(value) != 1) return false;
+  const void* data = value.held.handle()->data;
+  return value.dtype == DType::float32   ? *static_cast<const float*>(data) == 1
+         : value.dtype == DType::float64 ? *static_cast<const double*>(data) == 1
+                                         : false;
+}
+
+// What a product by 1 is equal to, if there is as much of it; else the product itself.
+uint32_t factor_beside_one(const Plan& plan, const TraceCall& call) {
+  static const Op* const mul = find_op("mul");
+  const uint32_t product = call.outputs[0];
+  if (call.op != mul) return product;
+  for (int k = 0; k < 2; ++k) {
+    const uint32_t other = plan.splats[call.inputs[static_cast<size_t>(1 - k)]];
+    const auto& values = plan.trace->values();
+    if (is_one(plan, call.inputs[static_cast<size_t>(k)]) && values[other].kind != Kind::number &&
+        count_of(values[other]) == count_of(values[product])) {
+      return other;
+    }
+  }
+  return product;
+}
 
 bool is_expand_of_one(const Trace& trace, const TraceCall& call) {
   return call.op->name == "expand" && count_of(trace.values()[call.inputs[0]]) == 1;
@@ -31,6 +60,20 @@ bool is_groupable(const Plan& plan, const TraceCall& call) {
   return count > 0;
 }
 
+bool is_head(const Trace& trace, const TraceCall& call) {
+  if (call.op->product == nullptr) return false;
+  const auto& values = trace.values();
+  const TraceValue& a = values[call.inputs[0]];
+  const kernels::Gemm product = call.op->product(a.shape, values[call.inputs[1]].shape);
+  return kernels::gemm_slices(product) > 0 && kernels::gemm_slices_at_once(a.dtype, product, kSliceBytes) > 0;
+}
+
+bool never_throws(const Trace& trace, const TraceCall& call) {
+  const auto first = static_cast<size_t>(call.op->first_value);
+  return call.op->never_throws || call.op->flags.in_place ||
+         call.op->pointwise[static_cast<int>(trace.values()[call.inputs[first]].dtype)] != nullptr;
+}
+
 std::vector<bool> needed_calls(Plan& plan) {
   const Trace& trace = *plan.trace;
   const auto& values = trace.values();
@@ -41,9 +84,10 @@ std::vector<bool> needed_calls(Plan& plan) {
     plan.splats[v] = v;
     plan.folded[v] = !values[v].varies;
   }
-  // Pointwise ops read a repeated element where it is.
+  // Pointwise ops read a repeated element where it is, and a product by 1 as the other factor.
   for (const TraceCall& call : calls) {
-    if (is_expand_of_one(trace, call)) plan.splats[call.outputs[0]] = plan.splats[call.inputs[0]];
+    uint32_t& read = plan.splats[call.outputs[0]];
+    read = is_expand_of_one(trace, call) ? plan.splats[call.inputs[0]] : factor_beside_one(plan, call);
   }
   std::vector<bool> wanted(values.size());
   for (const uint32_t v : plan.results) wanted[v] = true;
@@ -64,49 +108,138 @@ std::vector<bool> needed_calls(Plan& plan) {
   return needed;
 }
 
+namespace {
+
+// Where the program may fold them: of each call that makes what is written into a cell, the product that it
+// adds to the cell, times a number, if nobody else reads that product; else kNone.
+constexpr uint32_t kNone = UINT32_MAX;
+std::vector<uint32_t> folded_products(const Plan& plan, const std::vector<bool>& runs) {
+  static const Op* const mul_add = find_op("mul_add");
+  const Trace& trace = *plan.trace;
+  const auto& values = trace.values();
+  const auto& calls = trace.calls();
+  std::vector<uint32_t> product_of(calls.size(), kNone);
+  if (!plan.fuse_updates) return product_of;
+  std::vector<uint32_t> uses(values.size());  // of each root
+  for (uint32_t c = 0; c < calls.size(); ++c) {
+    if (!runs[c]) continue;
+    for (const uint32_t v : calls[c].inputs) ++uses[values[v].root];
+  }
+  for (const uint32_t v : plan.results) ++uses[values[v].root];
+  for (const TraceWrite& write : trace.writes()) ++uses[values[write.value].root];
+  for (const TraceWrite& write : trace.writes()) {
+    const TraceValue& written = values[write.value];
+    if (written.kind != Kind::produced || written.root != write.value || !runs[written.index]) continue;
+    const TraceCall& update = calls[written.index];
+    if (update.op != mul_add) continue;
+    const TraceValue &product = values[update.inputs[0]], &cell = values[update.inputs[2]];
+    if (product.kind != Kind::produced || product.root != update.inputs[0] || uses[product.root] != 1)
+      continue;
+    if (count_of(values[plan.splats[update.inputs[1]]]) != 1 || cell.kind != Kind::cell ||
+        cell.cell.handle() != write.cell.handle() || !(product.shape == cell.shape)) {
+      continue;
+    }
+    const TraceCall& call = calls[product.index];
+    if (!runs[product.index] || call.op->product == nullptr || call.inputs.size() != 2) continue;
+    const TraceValue &a = values[call.inputs[0]], &b = values[call.inputs[1]];
+    if (a.root == update.inputs[2] || b.root == update.inputs[2]) continue;
+    if (kernels::gemm_accumulates(call.op->product(a.shape, b.shape)))
+      product_of[written.index] = product.index;
+  }
+  return product_of;
+}
+
+// Calls that write a cell wait to the end, so that it can be written in place when nothing can fail any more.
+// One that finishes a product can follow it at once where what comes later in the trace neither fails nor
+// reads the cell.
+bool may_follow_product(const Plan& plan, const std::vector<bool>& runs, uint32_t folded,
+                        const TraceWrite& write) {
+  const Trace& trace = *plan.trace;
+  const auto& values = trace.values();
+  const auto& calls = trace.calls();
+  const TraceCall& update = calls[values[write.value].index];
+  uint32_t product = UINT32_MAX;
+  for (const uint32_t v : update.inputs) {
+    if (values[v].kind == Kind::produced && is_head(trace, calls[values[v].index])) product = values[v].index;
+  }
+  if (folded != kNone) product = folded;
+  if (product == UINT32_MAX) return false;
+  for (uint32_t c = product; c < calls.size(); ++c) {
+    if (!runs[c]) continue;
+    if (!never_throws(trace, calls[c])) return false;
+    if (&calls[c] == &update) continue;
+    for (const uint32_t v : calls[c].inputs) {
+      const TraceValue& root = values[values[v].root];
+      if (root.kind == Kind::cell && root.cell.handle() == write.cell.handle()) return false;
+    }
+  }
+  return true;
+}
+
+// A group that consists of a large product alone is an ordinary call, which cuts it better.
+void drop_lone_heads(Plan& plan) {
+  for (Step& step : plan.steps) {
+    if (!step.head || step.calls.size() > 1 || step.count <= kDirectCount) continue;
+    step.group = step.head = false;
+  }
+}
+
+}  // namespace
+
 void schedule(Plan& plan, const std::vector<bool>& needed) {
   const Trace& trace = *plan.trace;
   const auto& values = trace.values();
   const auto& calls = trace.calls();
   // Views run nothing: whoever reads one waits for the call that makes its root.
-  auto runs = [&](uint32_t c) { return needed[c] && calls[c].op->forward != nullptr; };
+  std::vector<bool> runs(calls.size());
+  for (uint32_t c = 0; c < calls.size(); ++c) runs[c] = needed[c] && calls[c].op->forward != nullptr;
+  // A folded product runs in the call that it is folded into.
+  const std::vector<uint32_t> folded = folded_products(plan, runs);
+  for (const uint32_t c : folded) {
+    if (c != kNone) runs[c] = false;
+  }
   std::vector<uint32_t> missing(calls.size());
   std::vector<std::vector<uint32_t>> readers(calls.size());
   std::vector<int64_t> key(calls.size());  // of groups that a call can join: the count; 0: none
   for (uint32_t c = 0; c < calls.size(); ++c) {
-    if (!runs(c)) continue;
+    if (!runs[c]) continue;
     const bool group = is_groupable(plan, calls[c]);
-    key[c] = group ? count_of(values[calls[c].outputs[0]]) : 0;
+    key[c] = group && folded[c] == kNone ? count_of(values[calls[c].outputs[0]]) : 0;
     std::vector<uint32_t> before;
-    for (uint32_t v : calls[c].inputs) {
-      v = values[group ? plan.splats[v] : v].root;
-      if (values[v].kind == Kind::produced && !plan.folded[v]) before.push_back(values[v].index);
+    auto wait_for = [&](uint32_t v) {
+      if (values[v].kind == Kind::produced && !plan.folded[v] && values[v].index != folded[c])
+        before.push_back(values[v].index);
+    };
+    for (const uint32_t v : calls[c].inputs) wait_for(values[group ? plan.splats[v] : v].root);
+    if (folded[c] != kNone) {
+      for (const uint32_t v : calls[folded[c]].inputs) wait_for(values[v].root);
     }
     std::sort(before.begin(), before.end());
     before.erase(std::unique(before.begin(), before.end()), before.end());
     missing[c] = static_cast<uint32_t>(before.size());
     for (const uint32_t b : before) readers[b].push_back(c);
   }
-  // What only a cell waits for comes last, so that it can be written in place when nothing can fail any more.
   std::vector<bool> late(calls.size());
   for (const TraceWrite& write : trace.writes()) {
     const TraceValue& value = values[write.value];
     if (value.kind != Kind::produced || value.root != write.value) continue;
-    const bool safe = key[value.index] != 0 || calls[value.index].op->flags.in_place;
-    late[value.index] = safe && readers[value.index].empty();
+    const uint32_t product = folded[value.index];
+    const bool safe = key[value.index] != 0 || product != kNone || calls[value.index].op->flags.in_place;
+    late[value.index] =
+        safe && readers[value.index].empty() && !may_follow_product(plan, runs, product, write);
   }
   // The calls that could run next, by the groups they fit; within each in the order of the trace.
   using Ready = std::priority_queue<uint32_t, std::vector<uint32_t>, std::greater<>>;
   std::map<int64_t, Ready> ready, ready_late;
   auto add = [&](uint32_t c) { (late[c] ? ready_late : ready)[key[c]].push(c); };
   for (uint32_t c = 0; c < calls.size(); ++c) {
-    if (runs(c) && missing[c] == 0) add(c);
+    if (runs[c] && missing[c] == 0) add(c);
   }
   bool ending = false;
   for (;;) {
     Step* open = plan.steps.empty() ? nullptr : &plan.steps.back();
     const int64_t going_on =
-        open != nullptr && open->group && open->calls.size() < kGroupCalls ? open->count : 0;
+        open != nullptr && open->group && !open->folded && open->calls.size() < kGroupCalls ? open->count : 0;
     auto next = ready.end();
     if (going_on != 0 && !ready[going_on].empty()) {
       next = ready.find(going_on);
@@ -124,7 +257,13 @@ void schedule(Plan& plan, const std::vector<bool>& needed) {
     }
     const uint32_t c = next->second.top();
     next->second.pop();
-    if (going_on == 0 || key[c] != going_on) plan.steps.push_back({{}, key[c] != 0, key[c]});
+    if (folded[c] != kNone) {
+      plan.steps.push_back({{folded[c]}, true, count_of(values[calls[c].outputs[0]]), true, true});
+    } else if (is_head(trace, calls[c])) {
+      plan.steps.push_back({{}, true, count_of(values[calls[c].outputs[0]]), true});
+    } else if (going_on == 0 || key[c] != going_on) {
+      plan.steps.push_back({{}, key[c] != 0, key[c]});
+    }
     plan.steps.back().calls.push_back(c);
     for (const uint32_t reader : readers[c]) {
       if (--missing[reader] == 0) add(reader);
@@ -132,13 +271,16 @@ void schedule(Plan& plan, const std::vector<bool>& needed) {
   }
 }
 
-Plan make_plan(const Trace& trace, std::span<const uint32_t> results) {
+Plan make_plan(const Trace& trace, std::span<const uint32_t> results, bool fuse_updates) {
   Plan plan;
   plan.trace = &trace;
+  plan.fuse_updates = fuse_updates;
   plan.results.assign(results.begin(), results.end());
   const std::vector<bool> needed = needed_calls(plan);
   schedule(plan, needed);
+  drop_lone_heads(plan);
   place(plan);
+  pair_steps(plan);
   return plan;
 }
 

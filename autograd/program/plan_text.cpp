@@ -27,6 +27,7 @@ std::string home_text(const Plan& plan, uint32_t v) {
   switch (place.home) {
     case Home::arena:
       return fmt::format("@{}{}", place.offset, place.reuses != UINT32_MAX ? " in place" : "");
+    case Home::slice: return "slice";
     case Home::scratch: return fmt::format("scratch {}", place.index);
     case Home::result: return fmt::format("result {}", place.index);
     case Home::update:
@@ -59,8 +60,16 @@ std::string to_string(const Plan& plan) {
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     const Step& step = plan.steps[s];
     if (step.group && step.calls.size() > 1) {
-      text += fmt::format("{:>4}  together, {} elements:\n", s, step.count);
-      for (const uint32_t c : step.calls) text += "        " + call_text(plan, plan.trace->calls()[c], true);
+      text +=
+          fmt::format("{:>4}  together, {} elements{}:\n", s, step.count,
+                      step.folded              ? std::string(", folded into a product")
+                      : step.done_before       ? ", done before"
+                      : step.beside != kNoStep ? fmt::format(", behind a product, with step {}", step.beside)
+                      : step.head              ? ", behind a product"
+                                               : "");
+      for (size_t at = 0; at < step.calls.size(); ++at) {
+        text += "        " + call_text(plan, plan.trace->calls()[step.calls[at]], !step.is_head(at));
+      }
     } else {
       text += fmt::format("{:>4}  {}", s, call_text(plan, plan.trace->calls()[step.calls[0]], step.group));
     }

@@ -37,8 +37,11 @@ Replay::Replay(const Trace& trace, Plan plan) : trace_(trace), plan_(std::move(p
   cells_.resize(plan_.cells.size());
   for (const TraceValue& value : trace_.values())
     inputs_.resize(inputs_.size() + (value.kind == Kind::input));
+  direct_memory_ = static_cast<char*>(pool_allocate(kDirectBytes));
   for (const Step& step : plan_.steps) {
-    if (step.group) {
+    if (step.done_before) {
+      parts_.push_back({nullptr, nullptr});
+    } else if (step.group) {
       add_group(step);
       parts_.push_back({nullptr, groups_.back().get()});
     } else {
@@ -46,12 +49,27 @@ Replay::Replay(const Trace& trace, Plan plan) : trace_(trace), plan_(std::move(p
       parts_.push_back({calls_.back().get(), nullptr});
     }
   }
-  for (const uint32_t v : plan_.results) fixed_pointer(trace_.values()[v].root);
-  for (const uint32_t w : plan_.copies) fixed_pointer(trace_.values()[trace_.writes()[w].value].root);
+  for (const CellRef& cell : plan_.cells) read_cells_.push_back(cell.handle());
+  for (const uint32_t w : plan_.updates) written_cells_.push_back(trace_.writes()[w].cell.handle());
+  held_.resize(plan_.cells.size());
+  result_uses_.resize(plan_.roots.size());
+  for (const uint32_t v : plan_.results) hand_out(v);
+  for (const uint32_t w : plan_.copies) hand_out(trace_.writes()[w].value);
+}
+
+// The value is still to be had at the end of a run.
+void Replay::hand_out(uint32_t v) {
+  const uint32_t root = trace_.values()[v].root;
+  const Place& place = plan_.places[root];
+  fixed_pointer(root);
+  if (place.home == Home::result) ++result_uses_[place.index];
+  // What a cell held is not written over.
+  if (place.home == Home::cell) kept_cells_.push_back(place.index);
 }
 
 Replay::~Replay() {
   if (arena_ != nullptr) pool_free(arena_, plan_.arena_bytes);
+  pool_free(direct_memory_, kDirectBytes);
   for (Body* header : headers_) {
     if (header != nullptr) pool_free(header, header_bytes(header->rank));
   }
@@ -120,48 +138,6 @@ void Replay::add_call(const TraceCall& call) {
   calls_.push_back(std::make_unique<PlannedCall>(call, std::move(in), std::move(args), std::move(out)));
 }
 
-void Replay::place_operand(Group& group, uint32_t v, GroupOp::Operand& operand) {
-  const TraceValue& value = trace_.values()[v];
-  const Place& place = plan_.places[value.root];
-  const bool dense = value.kind != Kind::number && (count_of(value) != 1 || group.count == 1);
-  operand.element = dense ? static_cast<uint8_t>(element_size(value.dtype)) : 0;
-  if (value.kind == Kind::number) {
-    operand.base = static_cast<char*>(number(v));
-  } else if (place.home == Home::scratch) {
-    operand.scratch = static_cast<uint16_t>(place.index);
-    group.widest = std::max(group.widest, element_size(value.dtype));
-  } else {
-    point(value.root, reinterpret_cast<void**>(&operand.base));
-  }
-}
-
-void Replay::add_group(const Step& step) {
-  auto group = std::make_unique<Group>();
-  group->count = step.count;
-  group->ops.reserve(step.calls.size());  // so that operands keep their addresses
-  for (const uint32_t c : step.calls) {
-    const TraceCall& call = trace_.calls()[c];
-    const Op& op = *call.op;
-    const DType dtype = trace_.values()[call.inputs[static_cast<size_t>(op.first_value)]].dtype;
-    GroupOp& planned = group->ops.emplace_back();
-    planned.kernel = op.pointwise[static_cast<int>(dtype)];
-    size_t k = 0;
-    for (const uint32_t v : call.inputs) place_operand(*group, plan_.splats[v], planned.in[k++]);
-    if (op.numbers > 0) {
-      double given[kMaxOperands];
-      op.number_options(call.options.ref().data, given);
-      for (int i = 0; i < op.numbers; ++i) {
-        numbers_.push_back(std::make_unique<double>());
-        put_number(dtype, Arg(given[i]), numbers_.back().get());
-        planned.in[k++].base = reinterpret_cast<char*>(numbers_.back().get());
-      }
-    }
-    planned.operands = static_cast<uint8_t>(k);
-    place_operand(*group, call.outputs[0], planned.out);
-  }
-  groups_.push_back(std::move(group));
-}
-
 void Replay::put_numbers() const {
   for (const Number& n : live_) put_number(n.dtype, Arg(*n.live), n.to);
 }
@@ -179,48 +155,36 @@ void Replay::poison([[maybe_unused]] size_t step) const {
 #endif
 }
 
-Tensor Replay::result(uint32_t v, std::span<const Tensor> inputs, std::span<Body* const> results,
-                      std::span<const Tensor> cells) const {
+Tensor Replay::result(uint32_t v, std::span<Body* const> inputs) {
   const TraceValue& value = trace_.values()[v];
   const Place& place = plan_.places[value.root];
   Tensor root;
   switch (place.home) {
     case Home::constant: root = constants_[value.root]; break;
-    case Home::input: root = inputs[place.index].detach(); break;
-    case Home::cell: root = cells[place.index]; break;
-    default: root = Tensor::share(results[place.index]); break;
+    case Home::input: root = Tensor::share(inputs[place.index]).detach(); break;
+    case Home::cell: root = held_[place.index]; break;
+    default:
+      if (value.root == v && result_uses_[place.index] == 1) {  // nobody else will ask for it
+        return Tensor::adopt(std::exchange(result_bodies_[place.index], nullptr));
+      }
+      root = Tensor::share(result_bodies_[place.index]);
+      break;
   }
+  if (value.root == v && place.home != Home::input) return root;
   if (root.shape() == value.shape) return root;
   return Tensor::adopt(new_alias(root.handle(), {value.shape.begin(), value.shape.end()}));
 }
 
-void Replay::run(std::span<const Tensor> inputs, std::span<Tensor> results) {
-  TapeImpl* const tape = std::exchange(t_state.tape, nullptr);
-  std::vector<Tensor> cells;  // those that are results
-  struct Restore {
-    Replay& replay;
-    TapeImpl* tape;
-    ~Restore() {
-      t_state.tape = tape;
-      for (Body*& body : replay.result_bodies_) release(std::exchange(body, nullptr));
-      for (Body*& body : replay.fresh_bodies_) release(std::exchange(body, nullptr));
-    }
-  } restore{*this, tape};
-  const bool timed = clock_ != nullptr && clock_->begin();
+// Looks up where everything lies in this run, and makes the results.
+void Replay::prepare(std::span<Body* const> inputs) {
   for (const HostWork& work : trace_.host_work()) work.prepare(work.state.get());
   put_numbers();
-  // What a cell held is still to be had at the end, so it is not written over.
-  auto hold = [&](uint32_t v) {
-    const Place& place = plan_.places[trace_.values()[v].root];
-    if (place.home != Home::cell) return;
-    cells.resize(plan_.cells.size());
-    cells[place.index] = Tensor::share(plan_.cells[place.index].handle()->value.handle());
-  };
-  for (const uint32_t v : plan_.results) hold(v);
-  for (const uint32_t w : plan_.copies) hold(trace_.writes()[w].value);
-  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].move_to(inputs[i].handle()->data);
+  for (const uint32_t c : kept_cells_) {
+    held_[c] = Tensor::share(plan_.cells[c].handle()->value.handle());
+  }
+  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].move_to(inputs[i]->data);
   for (size_t c = 0; c < cells_.size(); ++c) {
-    cells_[c].move_to(plan_.cells[c].handle()->value.handle()->data);
+    cells_[c].move_to(read_cells_[c]->value.handle()->data);
   }
   for (size_t r = 0; r < results_.size(); ++r) {
     const TraceValue& value = trace_.values()[plan_.roots[r]];
@@ -228,27 +192,43 @@ void Replay::run(std::span<const Tensor> inputs, std::span<Tensor> results) {
     results_[r].move_to(result_bodies_[r]->data);
   }
   for (size_t u = 0; u < updates_.size(); ++u) {
-    Body* to = trace_.writes()[plan_.updates[u]].cell.handle()->value.handle();
+    Body* to = written_cells_[u]->value.handle();
     if (__atomic_load_n(&to->references, __ATOMIC_ACQUIRE) != 1 || to->owner != nullptr) {
       to = fresh_bodies_[u] = make_body(to->dtype, {to->dims(), to->rank}, to->numel);
     }
     updates_[u].move_to(to->data);
   }
+}
 
+void Replay::let_go() noexcept {
+  for (Body*& body : result_bodies_) release(std::exchange(body, nullptr));
+  for (Body*& body : fresh_bodies_) release(std::exchange(body, nullptr));
+  for (const uint32_t c : kept_cells_) held_[c] = Tensor();
+}
+
+void Replay::run(std::span<Body* const> inputs, std::span<Tensor> results) {
+  struct Scope {
+    Replay& replay;
+    TapeImpl* tape;
+    ~Scope() {
+      t_state.tape = tape;
+      replay.let_go();
+    }
+  } scope{*this, std::exchange(t_state.tape, nullptr)};
+  const bool timed = clock_ != nullptr && clock_->begin();
+  prepare(inputs);
   if (timed) [[unlikely]] {
     run_steps_timed();
   } else {
     for (size_t s = 0; s < parts_.size(); ++s) {
       if (parts_[s].group != nullptr) parts_[s].group->run();
-      else parts_[s].call->run();
+      else if (parts_[s].call != nullptr) parts_[s].call->run();
       poison(s);
     }
   }
-
-  for (size_t k = 0; k < results.size(); ++k) {
-    results[k] = result(plan_.results[k], inputs, result_bodies_, cells);
-  }
-  write_cells(inputs, result_bodies_);
+  for (size_t k = 0; k < results.size(); ++k) results[k] = result(plan_.results[k], inputs);
+  write_copies(inputs);
+  count_updates();
   for (const HostWork& work : trace_.host_work()) work.commit(work.state.get());
   if (timed) [[unlikely]]
     clock_->end();
@@ -259,24 +239,26 @@ void Replay::run_steps_timed() {
   clock_->start();
   for (size_t s = 0; s < parts_.size(); ++s) {
     if (parts_[s].group != nullptr) parts_[s].group->run();
-    else parts_[s].call->run();
+    else if (parts_[s].call != nullptr) parts_[s].call->run();
     clock_->end_of_step(s);
     poison(s);
   }
 }
 
-// Nothing of this throws but for want of memory, before anything is written.
-void Replay::write_cells(std::span<const Tensor> inputs, std::span<Body* const> results) {
+// The writes that are not done in place. Nothing of this throws but for want of memory, before anything is
+// written.
+void Replay::write_copies(std::span<Body* const> inputs) {
+  if (plan_.copies.empty()) return;
   std::vector<Tensor> fresh;
-  if (!plan_.copies.empty()) fresh.reserve(plan_.copies.size());
+  fresh.reserve(plan_.copies.size());
   for (const uint32_t w : plan_.copies) {
     const TraceValue& value = trace_.values()[trace_.writes()[w].value];
     const Place& place = plan_.places[value.root];
     const void* from = nullptr;
     switch (place.home) {
-      case Home::input: from = inputs[place.index].handle()->data; break;
+      case Home::input: from = inputs[place.index]->data; break;
       case Home::cell: from = cells_[place.index].data; break;
-      case Home::result: from = results[place.index]->data; break;
+      case Home::result: from = result_bodies_[place.index]->data; break;
       default: from = fixed_pointer(value.root); break;
     }
     Body* body = make_body(value.dtype, {value.shape.begin(), value.shape.end()}, count_of(value));
@@ -288,8 +270,12 @@ void Replay::write_cells(std::span<const Tensor> inputs, std::span<Body* const> 
     cell.value = std::move(fresh[i]);
     ++cell.version;
   }
+}
+
+// What was done in place counts from here.
+void Replay::count_updates() noexcept {
   for (size_t u = 0; u < plan_.updates.size(); ++u) {
-    Cell& cell = *trace_.writes()[plan_.updates[u]].cell.handle();
+    Cell& cell = *written_cells_[u];
     if (fresh_bodies_[u] != nullptr) cell.value = Tensor::adopt(std::exchange(fresh_bodies_[u], nullptr));
     ++cell.version;
   }

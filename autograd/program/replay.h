@@ -3,10 +3,13 @@
 // A plan with its memory, ready to run again and again. Internal, not installed.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "autograd/body.h"
 #include "autograd/gradients.h"
+#include "autograd/kernels/gemm.h"
 #include "autograd/program/clock.h"
 #include "autograd/program/plan.h"
 
@@ -32,22 +35,82 @@ class PlannedCall {
 
 // One pointwise op of a group: its kernel, and where the operands of the whole walk begin.
 struct GroupOp {
+  enum class Base : uint8_t { memory, scratch, slice };
   struct Operand {
-    char* base = nullptr;  // null: in the scratch slot
-    uint16_t scratch = 0;
+    char* at = nullptr;    // in memory
+    uint32_t scratch = 0;  // which slot
+    Base base = Base::memory;
     uint8_t element = 0;  // bytes; 0: one value for all
   };
   PointwiseKernel kernel;
-  uint8_t operands;
-  Operand in[6];
-  Operand out;
+  uint8_t operands = 0;
+  Operand in[kMaxOperands] = {};
+  Operand out = {};
+};
+
+// The memory that direct groups share, one of which runs at a time: scratch slots, and behind them the slice.
+inline constexpr size_t kDirectSlot = kDirectCount * 8;
+inline constexpr size_t kDirectBytes = (kGroupScratch + 1) * kDirectSlot;
+
+// A group small enough to be walked in one go: nothing is left to compute but the kernels.
+struct DirectOp {
+  PointwiseKernel kernel;
+  void* out = nullptr;
+  const void* in[kMaxOperands] = {};
+  int64_t step[kMaxOperands] = {};
+};
+
+// The matrix product that a group begins with.
+struct GroupHead {
+  kernels::Gemm product;
+  DType dtype;
+  int64_t slices, at_once, grain;
+  int64_t each;  // elements of a slice
+  void *a = nullptr, *b = nullptr, *bias = nullptr;
+  void* out = nullptr;  // null: in the slice of the walk
+};
+
+// The step of a matrix along a product: to = product·factor + from.
+struct GroupMove {
+  void *factor, *from, *to;
+  void* right = nullptr;  // where it is done beside a product by the same matrix: what it goes along
 };
 
 struct Group {
   int64_t count = 0;
+  enum class Kind : uint8_t { walk, direct, move, accumulate } kind = Kind::walk;
   size_t widest = 1;  // bytes of the largest element in scratch
+  size_t slots = 1;   // of scratch
+  int64_t block = kGroupBlock;
+  std::optional<GroupHead> head;
+  GroupMove move = {};
   std::vector<GroupOp> ops;
-  void run() const;
+  std::vector<DirectOp> direct;  // instead, where it is small
+
+  void run() const {
+    switch (kind) {
+      case Kind::walk: return walk();
+      case Kind::move:
+        return kernels::gemm_move(head->dtype, head->product, head->a, head->b, move.factor, move.from,
+                                  move.to);
+      case Kind::accumulate: return accumulate();
+      case Kind::direct: break;
+    }
+    if (move.right != nullptr) {
+      kernels::gemm_and_move(head->dtype, head->product, head->a, head->b, head->out, move.right, move.factor,
+                             move.to);
+    } else if (head) {
+      kernels::gemm_slice(head->dtype, head->product, 0, head->slices, head->a, head->b, head->bias,
+                          head->out);
+    }
+    for (const DirectOp& op : direct) op.kernel(op.in, op.step, op.out, count);
+  }
+
+ private:
+  void accumulate() const;
+  void walk() const;
+  void walk_behind_head() const;
+  void blocks(int64_t begin, int64_t end, char* slice, int64_t slice_begin) const;
 };
 
 class Replay {
@@ -60,7 +123,7 @@ class Replay {
 
   const Plan& plan() const { return plan_; }
   // The results, in the order of the plan, into `results`.
-  void run(std::span<const Tensor> inputs, std::span<Tensor> results);
+  void run(std::span<Body* const> inputs, std::span<Tensor> results);
   // Runs from now on tell it how long their steps take; null: none.
   void time(StepClock* clock) { clock_ = clock; }
   bool is_timed() const { return clock_ != nullptr; }
@@ -82,7 +145,7 @@ class Replay {
     DType dtype;
     void* to;
   };
-  struct Part {  // a step: one of the two
+  struct Part {  // a step: one of the two, or none where another does its work
     PlannedCall* call;
     Group* group;
   };
@@ -92,18 +155,26 @@ class Replay {
   Body* header(uint32_t v);
   void add_call(const TraceCall& call);
   void add_group(const Step& step);
+  void add_head(Group& group, const TraceCall& call);
+  bool add_move(Group& group, const Step& step);
   void place_operand(Group& group, uint32_t v, GroupOp::Operand& operand);
+  void place_direct(const Group& group, uint32_t v, void** at, int64_t* step = nullptr);
+  void* option_number(DType dtype, double given);
   void* number(uint32_t v);
   void put_numbers() const;
   void poison(size_t step) const;
   void run_steps_timed();
-  void write_cells(std::span<const Tensor> inputs, std::span<Body* const> results);
-  Tensor result(uint32_t v, std::span<const Tensor> inputs, std::span<Body* const> results,
-                std::span<const Tensor> cells) const;
+  void hand_out(uint32_t v);
+  void prepare(std::span<Body* const> inputs);
+  void let_go() noexcept;
+  void write_copies(std::span<Body* const> inputs);
+  void count_updates() noexcept;
+  Tensor result(uint32_t v, std::span<Body* const> inputs);
 
   const Trace& trace_;
   Plan plan_;
   char* arena_ = nullptr;
+  char* direct_memory_ = nullptr;  // scratch and slices of direct groups, of which one runs at a time
   std::vector<Tensor> constants_;  // of each root that is one, as far as it is needed
   std::vector<Body*> headers_;     // of each value that a call sees, else null
   std::vector<std::unique_ptr<double>> numbers_;
@@ -114,7 +185,11 @@ class Replay {
   std::vector<Part> parts_;
   StepClock* clock_ = nullptr;
   std::vector<Source> inputs_, cells_, results_, updates_;  // by Place::index
+  std::vector<Cell*> read_cells_, written_cells_;           // those of the plan's cells and updates
+  std::vector<uint32_t> kept_cells_;                        // whose old values are results
+  std::vector<uint32_t> result_uses_;                       // of each result with memory of its own
   // Of the run under way.
+  std::vector<Tensor> held_;  // what the kept cells held, by Place::index
   std::vector<Body*> result_bodies_;
   std::vector<Body*> fresh_bodies_;  // of each update, where somebody else holds what the cell held
 };

@@ -95,7 +95,7 @@ FunctionSubject::FunctionSubject(detail::TensorFunction f, const ParameterList& 
   for (size_t i = 0; i < parameters.size(); ++i) {
     inputs_.push_back(parameters[i].value());
     names_.push_back(fmt::format("\"{}\"", parameters[i].name()));
-    if (is_floating(inputs_.back().dtype())) varied_.push_back(static_cast<int>(i));
+    if (parameters[i].requires_grad()) varied_.push_back(static_cast<int>(i));
   }
 }
 

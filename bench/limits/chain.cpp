@@ -1,5 +1,7 @@
 // The chain-1m case in one pass over memory: value and derivative of each element from one load.
 
+#include <atomic>
+
 #include "autograd/kernels/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -61,8 +63,16 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tapegrad::bench {
 HWY_EXPORT(chain);
-float chain_limit(const float* x, float a, float b, float* dx, int64_t n) {
-  return HWY_DYNAMIC_DISPATCH(chain)(x, a, b, dx, static_cast<size_t>(n));
+float chain_limit(const float* x, float a, float b, float* dx, int64_t n, Team& team) {
+  if (team.threads() == 1) return HWY_DYNAMIC_DISPATCH(chain)(x, a, b, dx, static_cast<size_t>(n));
+  std::atomic<float> sum{0.0f};
+  team.split(
+      n,
+      [&](int64_t begin, int64_t end) {
+        sum += HWY_DYNAMIC_DISPATCH(chain)(x + begin, a, b, dx + begin, static_cast<size_t>(end - begin));
+      },
+      4096, 8);
+  return sum;
 }
 }  // namespace tapegrad::bench
 #endif

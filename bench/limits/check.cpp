@@ -128,16 +128,16 @@ void check_tiny(const std::string& name, Limit&& limit, const std::vector<int64_
 // In a wide network some sum lies so near 0 that float32 and double disagree on ReLU's side. With inputs and
 // hidden weights from a coarse grid and biases between its points, the first step's sums are exact and never
 // 0.
-void check_mlp(const std::string& name, const std::vector<int64_t>& sizes, size_t batch) {
+void check_mlp(const std::string& name, const std::vector<int64_t>& sizes, size_t batch, int threads = 1) {
   std::mt19937 rng(11);
-  MlpLimit limit(sizes, static_cast<int64_t>(batch), 0.05f);
+  MlpLimit limit(sizes, static_cast<int64_t>(batch), 0.05f, threads);
   initialise(limit, sizes, rng);
   std::vector<float> x = uniform(batch * static_cast<size_t>(sizes[0]), 0.0f, 1.0f, rng);
   const std::vector<int64_t> target = classes(batch, sizes.back(), rng);
   check_learning(name, limit, x, target);
 
   for (float& v : x) v = std::round(v * 2.0f) / 2.0f;
-  MlpLimit single(sizes, static_cast<int64_t>(batch), 1.0f);
+  MlpLimit single(sizes, static_cast<int64_t>(batch), 1.0f, threads);
   initialise(single, sizes, rng);
   float unit = 1.0f / 4.0f;  // half the distance between the values a layer's sums can take without bias
   for (size_t l = 0; l + 2 < sizes.size(); ++l) {
@@ -152,7 +152,61 @@ void check_mlp(const std::string& name, const std::vector<int64_t>& sizes, size_
   check_gradients(name, single, reference, 1.0, x, target, 1);
 }
 
-void check_chain(size_t count) {
+// As check_mlp: sums of ReLU's layers are exact in the first step and never 0.
+void check_deep(size_t layers) {
+  std::mt19937 rng(17);
+  const std::vector<int64_t> sizes(layers + 1, 32);
+  const std::string name = "deep-" + std::to_string(layers) + "x32";
+  DeepLimit limit(layers, 0.05f);
+  initialise(limit, sizes, rng);
+  std::vector<float> x = uniform(32 * 32, 0.0f, 1.0f, rng);
+  const std::vector<float> target = uniform(32 * 32, 0.1f, 0.9f, rng);
+  check_learning(name, limit, x, target);
+  if (layers > 4) return;
+  for (float& v : x) v = std::round(v * 2.0f) / 2.0f;
+  DeepLimit single(layers, 1.0f);
+  initialise(single, sizes, rng);
+  float unit = 1.0f / 4.0f;
+  for (size_t l = 0; l + 1 < layers; ++l) {
+    std::vector<float> weight = uniform(32 * 32, -1.49f, 1.49f, rng);
+    for (float& v : weight) v = std::round(v) / 4.0f;
+    unit /= 4.0f;
+    single.set(l, weight, std::vector<float>(32, unit));
+    unit /= 2.0f;
+  }
+  Reference reference(sizes, Activation::relu, Activation::identity, Loss::squared_error, 32);
+  check_gradients(name, single, reference, 1.0, x, target, 1);
+}
+
+void check_softmax(bool logarithm, size_t rows, size_t n, int threads) {
+  std::mt19937 rng(19);
+  const std::vector<float> x = uniform(rows * n, -6.0f, 6.0f, rng), g = uniform(rows * n, -1.0f, 1.0f, rng);
+  std::vector<float> y(rows * n), dx(rows * n);
+  Team team(threads);
+  softmax_limit(logarithm, x.data(), g.data(), y.data(), dx.data(), static_cast<int64_t>(rows),
+                static_cast<int64_t>(n), team);
+  double worst_value = 0.0, worst_gradient = 0.0;
+  for (size_t r = 0; r < rows; ++r) {
+    const auto at = [&](const std::vector<float>& v, size_t i) { return static_cast<double>(v[r * n + i]); };
+    double sum = 0.0, gradient = 0.0;
+    for (size_t i = 0; i < n; ++i) sum += std::exp(at(x, i));
+    for (size_t i = 0; i < n; ++i) gradient += at(g, i) * (logarithm ? 1.0 : std::exp(at(x, i)) / sum);
+    for (size_t i = 0; i < n; ++i) {
+      const double p = std::exp(at(x, i)) / sum;
+      const double value = std::abs(at(y, i) - (logarithm ? std::log(p) : p));
+      const double slope =
+          std::abs(at(dx, i) - (logarithm ? at(g, i) - p * gradient : p * (at(g, i) - gradient)));
+      if (!(value <= worst_value)) worst_value = value;
+      if (!(slope <= worst_gradient)) worst_gradient = slope;
+    }
+  }
+  const std::string name = std::string(logarithm ? "log-softmax " : "softmax ") + std::to_string(rows) + "x" +
+                           std::to_string(n) + ", threads " + std::to_string(threads);
+  report(name + " value, absolute", worst_value, logarithm ? 4e-6 : 1e-6);
+  report(name + " gradient, absolute", worst_gradient, 4e-6);
+}
+
+void check_chain(size_t count, int threads = 1) {
   std::mt19937 rng(13);
   std::vector<float> x = uniform(count, -6.0f, 6.0f, rng);
   const std::vector<float> extreme{0.0f, -0.0f, 1e-6f, 30.0f, -30.0f, 200.0f, -200.0f, 1e4f, -1e4f};
@@ -160,8 +214,9 @@ void check_chain(size_t count) {
   std::vector<float> dx(count);
   constexpr float kA = 0.7f, kB = 0.1f;
   const double a = static_cast<double>(kA), b = static_cast<double>(kB);
+  Team team(threads);
   const double value =
-      static_cast<double>(chain_limit(x.data(), kA, kB, dx.data(), static_cast<int64_t>(count)));
+      static_cast<double>(chain_limit(x.data(), kA, kB, dx.data(), static_cast<int64_t>(count), team));
   double sum = 0.0, magnitude = 0.0, worst = 0.0;
   for (size_t i = 0; i < count; ++i) {
     const double v = static_cast<double>(x[i]);
@@ -216,7 +271,14 @@ int main() {
     check_mlp("48-32-64-7, batch 5", {48, 32, 64, 7}, 5);
     check_mlp("16-16-2, batch 3", {16, 16, 2}, 3);
     check_mlp("48-32-64-16, batch 1", {48, 32, 64, 16}, 1);
+    check_mlp("48-32-64-7, batch 5, threads 3", {48, 32, 64, 7}, 5, 3);
+    for (size_t layers : {1, 2, 3, 64}) check_deep(layers);
     for (size_t count : {1, 7, 8, 9, 4099}) check_chain(count);
+    check_chain(50000, 3);
+    for (const bool logarithm : {false, true}) {
+      for (size_t n : {1, 5, 16, 31, 33, 1000}) check_softmax(logarithm, 7, n, 1);
+      check_softmax(logarithm, 7, 40, 3);
+    }
     if (target != targets.front()) continue;
     for (size_t batch : {1, 32, 128, 1024})
       check_mlp("mlp-b" + std::to_string(batch), {784, 512, 512, 10}, batch);

@@ -1,8 +1,9 @@
 #pragma once
 
 // Training steps written by hand: forward, loss, backward and plain gradient descent without a graph, on one
-// thread, in float32, every buffer allocated beforehand. They are what the library's times are divided by.
-// Independent of the library; vector code is chosen for the processor at run time.
+// thread or, where they take a Team, on several, in float32, every buffer allocated beforehand. They are what
+// the library's times are divided by. Independent of the library; vector code is chosen for the processor at
+// run time.
 //
 // Each network has the same members. set and weight/bias write and read a layer's parameters, weights as
 // [out, in] row-major, so that the library's step can start from the same numbers; they start as zeros. step
@@ -15,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "bench/limits/team.h"
 #include "bench/limits/tiny.h"
 
 namespace tapegrad::bench {
@@ -71,7 +73,7 @@ class MlpLimit {
   // sizes: input, hidden layers, classes. Throws std::invalid_argument unless there is a hidden layer, the
   // sizes but the last are multiples of 16 and there are 1 to 16 classes. Sets OpenBLAS to one thread, for
   // the whole process.
-  MlpLimit(std::vector<int64_t> sizes, int64_t batch, float learning_rate);
+  MlpLimit(std::vector<int64_t> sizes, int64_t batch, float learning_rate, int threads = 1);
 
   void set(size_t layer, std::span<const float> weight, std::span<const float> bias);
   std::vector<float> weight(size_t layer) const;
@@ -94,16 +96,58 @@ class MlpLimit {
   };
   static Floats allocate(size_t count);
   float step_one(const float* x, const int64_t* target);
+  void forward_rows(const float* x, size_t begin, size_t rows);
+  void backward(size_t layer, const float* x);
   float step_batch(const float* x, const int64_t* target);
 
   size_t batch_;
   float rate_;
   std::vector<Layer> layers_;
   Floats sums_;
+  Team team_;
+};
+
+// What DeepLimit works on; weights as [in, out].
+struct DeepState {
+  static constexpr size_t kSize = 32;
+  struct alignas(64) Layer {
+    float weight[kSize][kSize] = {};
+    float bias[kSize] = {};
+    float activation[kSize][kSize] = {};
+  };
+  std::vector<Layer> layers;
+  alignas(64) float input[kSize][kSize];
+  float gradient[2][kSize][kSize];
+  float turned[kSize][kSize];
+  float rate = 0;
+};
+
+// Layers of 32 x 32, ReLU in all but the last, mean squared error, batch 32.
+class DeepLimit {
+ public:
+  static constexpr size_t kSize = DeepState::kSize;
+  DeepLimit(size_t layers, float learning_rate);
+
+  void set(size_t layer, std::span<const float> weight, std::span<const float> bias);
+  std::vector<float> weight(size_t layer) const;
+  std::vector<float> bias(size_t layer) const;
+
+  // x and target: [32, 32].
+  float step(const float* x, const float* target) { return step_(*state_, x, target); }
+  double flops() const;
+
+ private:
+  std::unique_ptr<DeepState> state_;
+  float (*step_)(DeepState& state, const float* x, const float* target);
 };
 
 // The loss is the sum over i of tanh(a x[i] + b) sigmoid(x[i]) - exp(-x[i]^2), which is returned; dx[i] is
 // its derivative with respect to x[i].
-float chain_limit(const float* x, float a, float b, float* dx, int64_t n);
+float chain_limit(const float* x, float a, float b, float* dx, int64_t n, Team& team);
+
+// y = softmax(x) or log_softmax(x) of each of `count` rows of n elements, and dx, the derivative of
+// sum(g y) with respect to x.
+void softmax_limit(bool logarithm, const float* x, const float* g, float* y, float* dx, int64_t count,
+                   int64_t n, Team& team);
 
 }  // namespace tapegrad::bench

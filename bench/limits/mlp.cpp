@@ -19,8 +19,8 @@ MlpLimit::Floats MlpLimit::allocate(size_t count) {
   return floats;
 }
 
-MlpLimit::MlpLimit(std::vector<int64_t> sizes, int64_t batch, float learning_rate)
-    : batch_(static_cast<size_t>(batch)), rate_(learning_rate) {
+MlpLimit::MlpLimit(std::vector<int64_t> sizes, int64_t batch, float learning_rate, int threads)
+    : batch_(static_cast<size_t>(batch)), rate_(learning_rate), team_(threads) {
   if (batch < 1 || sizes.size() < 3)
     throw std::invalid_argument("MlpLimit: a batch and a hidden layer are needed");
   if (sizes.back() < 1 || sizes.back() > static_cast<int64_t>(kHeadStride))
@@ -96,44 +96,76 @@ float MlpLimit::step_one(const float* x, const int64_t* target) {
   return loss;
 }
 
-float MlpLimit::step_batch(const float* x, const int64_t* target) {
+// Parts of the batch side by side: nothing of a row depends on another.
+void MlpLimit::forward_rows(const float* x, size_t begin, size_t rows) {
   const LayerKernels& k = layer_kernels();
+  const float* input = x + begin * layers_[0].inputs;
+  for (size_t l = 0; l + 1 < layers_.size(); ++l) {
+    Layer& layer = layers_[l];
+    const int in = static_cast<int>(layer.inputs), out = static_cast<int>(layer.outputs);
+    float* to = layer.activation.get() + begin * layer.outputs;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(rows), out, in, 1.0f, input, in,
+                layer.weight.get(), in, 0.0f, to, out);
+    k.bias_relu(to, layer.outputs, layer.bias.get(), rows, layer.outputs);
+    input = to;
+  }
+  Layer& last = layers_.back();
+  head_kernels().forward(input, last.inputs, last.weight.get(), last.bias.get(),
+                         last.activation.get() + begin * kHeadStride, rows, last.inputs, last.outputs);
+}
+
+// From the gradient at the layer's activation to that at the activation below, and the layer's update.
+void MlpLimit::backward(size_t l, const float* x) {
+  const LayerKernels& k = layer_kernels();
+  Layer& layer = layers_[l];
+  const int in = static_cast<int>(layer.inputs), out = static_cast<int>(layer.outputs);
+  float* gradient = layer.gradient.get();
+  const auto columns = static_cast<int64_t>(layer.outputs);
+  team_.split(
+      columns,
+      [&](int64_t begin, int64_t end) {
+        k.relu_backward(gradient + begin, layer.activation.get() + begin, layer.outputs,
+                        layer.bias.get() + begin, sums_.get() + begin, batch_,
+                        static_cast<size_t>(end - begin));
+      },
+      16);
+  if (l > 0) {
+    team_.split(static_cast<int64_t>(batch_), [&](int64_t begin, int64_t end) {
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(end - begin), in, out, 1.0f,
+                  gradient + begin * out, out, layer.weight.get(), in, 0.0f,
+                  layers_[l - 1].gradient.get() + begin * in, in);
+    });
+  }
+  const float* below = l == 0 ? x : layers_[l - 1].activation.get();
+  team_.split(
+      columns,
+      [&](int64_t begin, int64_t end) {
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(end - begin), in,
+                    static_cast<int>(batch_), -1.0f, gradient + begin, out, below, in, 1.0f,
+                    layer.weight.get() + begin * in, in);
+      },
+      16);
+}
+
+float MlpLimit::step_batch(const float* x, const int64_t* target) {
   const HeadKernels& h = head_kernels();
-  const int rows = static_cast<int>(batch_);
-  const size_t head = layers_.size() - 1;
-  const float* input = x;
-  for (size_t l = 0; l < head; ++l) {
-    Layer& layer = layers_[l];
-    const int in = static_cast<int>(layer.inputs), out = static_cast<int>(layer.outputs);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, out, in, 1.0f, input, in, layer.weight.get(),
-                in, 0.0f, layer.activation.get(), out);
-    k.bias_relu(layer.activation.get(), layer.outputs, layer.bias.get(), batch_, layer.outputs);
-    input = layer.activation.get();
-  }
-
+  team_.split(static_cast<int64_t>(batch_), [&](int64_t begin, int64_t end) {
+    forward_rows(x, static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+  });
   // Gradients carry the learning rate from here on, so that an update is W -= D^T A.
-  Layer& last = layers_[head];
-  Layer& before = layers_[head - 1];
+  Layer& last = layers_.back();
+  Layer& before = layers_[layers_.size() - 2];
   float* z = last.activation.get();
-  h.forward(input, last.inputs, last.weight.get(), last.bias.get(), z, batch_, last.inputs, last.outputs);
+  const float* input = before.activation.get();
   const float loss = h.cross_entropy(z, target, batch_, last.outputs, rate_);
-  h.backward(z, last.weight.get(), input, before.gradient.get(), last.inputs, batch_, last.inputs,
-             last.outputs);
+  team_.split(static_cast<int64_t>(batch_), [&](int64_t begin, int64_t end) {
+    const size_t from = static_cast<size_t>(begin) * last.inputs;
+    h.backward(z + static_cast<size_t>(begin) * kHeadStride, last.weight.get(), input + from,
+               before.gradient.get() + from, last.inputs, static_cast<size_t>(end - begin), last.inputs,
+               last.outputs);
+  });
   h.update(z, input, last.inputs, last.weight.get(), last.bias.get(), batch_, last.inputs, last.outputs);
-
-  for (size_t l = head; l-- > 0;) {
-    Layer& layer = layers_[l];
-    const int in = static_cast<int>(layer.inputs), out = static_cast<int>(layer.outputs);
-    float* gradient = layer.gradient.get();
-    k.relu_backward(gradient, layer.activation.get(), layer.outputs, layer.bias.get(), sums_.get(), batch_,
-                    layer.outputs);
-    const float* below = l == 0 ? x : layers_[l - 1].activation.get();
-    if (l > 0)
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, in, out, 1.0f, gradient, out,
-                  layer.weight.get(), in, 0.0f, layers_[l - 1].gradient.get(), in);
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, rows, -1.0f, gradient, out, below, in, 1.0f,
-                layer.weight.get(), in);
-  }
+  for (size_t l = layers_.size() - 1; l-- > 0;) backward(l, x);
   return loss;
 }
 

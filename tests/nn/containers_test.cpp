@@ -167,6 +167,17 @@ TEST_CASE("nn/freeze: a Program that recorded a parameter as learning says so") 
   CHECK(anew(x).gradients.size() == 1);
 }
 
+TEST_CASE("nn/freeze: gradcheck leaves out what is frozen") {
+  Rng rng{9};
+  const nn::FeedForward net{{3, 4, 2}, {nn::tanh, nn::identity}, rng, nn::gaussian, float64};
+  nn::freeze(net.layers[0]);
+  const Tensor x = rng.normal({2, 3}, float64);
+  const Report report = gradcheck([&] { return net(x); }, parameters(net));
+  INFO(report.text());
+  CHECK(report.ok());
+  CHECK(report.entries().size() == 2 * 4 + 2);
+}
+
 TEST_CASE("nn/freeze: buffers and nothing cannot be frozen") {
   const Buffer buffer(ones({2}), "running_mean");
   CHECK(message_of<ArgumentError>([&] { buffer.ref().requires_grad_(false); }) ==

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "autograd/error.h"
+#include "autograd/random.h"
 #include "tests/nn/data_files.h"
 #include "tests/support/throws.h"
 
@@ -90,6 +91,31 @@ TEST_CASE("nn/csv: the classes of another table") {
   CHECK(read("1,elm\n2,oak\n", options).classes == options.classes);
   CHECK(fault("1,elm\n2,fir\n", options) ==
         "table.csv:2: column '1': expected one of 3 known classes, given 'fir'");
+}
+
+TEST_CASE("nn/csv: random damage is an error or another table, and no more") {
+  const std::string whole = "a,\"b \"\"c\"\"\",kind\r\n1.5,-2,oak\r\n\r\n3,4e2,\"elm, \nold\"\n";
+  Rng rng{1};
+  int errors = 0;
+  for (int round = 0; round < 2000; ++round) {
+    std::string text = whole;
+    for (int64_t k = rng.integer(1, 4); k > 0; --k) {
+      const auto at = static_cast<size_t>(rng.integer(0, static_cast<int64_t>(text.size())));
+      const std::string_view likely = "\"\r\n,; x\t";
+      if (rng.integer(0, 3) == 0) text.erase(at, 1);
+      else if (rng.integer(0, 2) == 0) text[at] = likely[static_cast<size_t>(rng.integer(0, 8))];
+      else text[at] = static_cast<char>(rng.integer(0, 256));
+    }
+    try {
+      const nn::CsvData table = read(text);
+      CHECK(table.data.inputs.shape() ==
+            Shape{table.data.size(), static_cast<int64_t>(table.features.size())});
+    } catch (const Error& error) {
+      CHECK(std::string_view(error.what()).find("table.csv") != std::string_view::npos);
+      ++errors;
+    }
+  }
+  CHECK(errors > 500);
 }
 
 TEST_CASE("nn/csv: faults name the line and the column") {

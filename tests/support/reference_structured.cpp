@@ -112,6 +112,16 @@ Out linear_backward_weight(In in, Options) {
   return {y};
 }
 
+Out linear_backward_bias(In in, Options) {
+  const Array& g = in[0];
+  const int64_t out = g.shape[g.shape.rank() - 1];
+  Array y = array_like({out});
+  std::vector<std::vector<double>> terms(static_cast<size_t>(out));
+  for (size_t i = 0; i < g.v.size(); ++i) terms[i % static_cast<size_t>(out)].push_back(g[i]);
+  for (size_t j = 0; j < terms.size(); ++j) y[j] = total(terms[j]);
+  return {y};
+}
+
 // Element i is decided by the 32-bit word i % 4 of draw i / 4.
 Out dropout(In in, Options o) {
   const double p = o.find("p")->second[0];
@@ -156,6 +166,7 @@ const std::map<std::string_view, Reference>& structured_references() {
         {"linear", linear},
         {"linear_backward_input", linear_backward_input},
         {"linear_backward_weight", linear_backward_weight},
+        {"linear_backward_bias", linear_backward_bias},
         {"dropout", dropout},
     };
     for (const auto* more :

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "autograd/error.h"
+#include "autograd/random.h"
 #include "tests/nn/data_files.h"
 #include "tests/support/throws.h"
 
@@ -136,6 +137,30 @@ TEST_CASE("autograd/io/safetensors: faults say what is wrong") {
         "nothing was thrown");
   CHECK(fault(file_of(R"({"w":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}})",
                       4)) == "truncated: expected 4398046511104 bytes of elements, given 4");
+}
+
+TEST_CASE("autograd/io/safetensors: random damage is an error of the format or another tensor, and no more") {
+  const std::string path = folder() / "damaged.safetensors";
+  const std::vector<NamedTensor> tensors = {{"a.weight", ones({3, 2})}, {"flag", tensor({true, false})}};
+  save_tensors(path, tensors, {{"format", "pt"}});
+  const std::string whole = contents(path);
+  Rng rng{1};
+  int errors = 0;
+  for (int round = 0; round < 2000; ++round) {
+    std::string text = whole;
+    for (int64_t k = rng.integer(1, 4); k > 0; --k) {
+      const auto at = static_cast<size_t>(rng.integer(0, static_cast<int64_t>(text.size())));
+      if (rng.integer(0, 3) == 0) text.erase(at, 1);
+      else text[at] = static_cast<char>(rng.integer(0, 256));
+    }
+    try {
+      for (const NamedTensor& tensor : load_tensors(write(text)).tensors) CHECK(tensor.value.numel() <= 8);
+    } catch (const FormatError& error) {
+      CHECK(error.offset() >= 0);
+      ++errors;
+    }
+  }
+  CHECK(errors > 1000);
 }
 
 TEST_CASE("autograd/io/safetensors: a failure leaves what was there") {
