@@ -29,7 +29,8 @@ Header header_of(const TraceValue& value) {
 
 double bytes_in_step(const Plan& plan, const Step& step, uint32_t v) {
   const TraceValue& value = plan.trace->values()[plan.splats[v]];
-  if (value.kind == Kind::number || plan.places[value.root].home == Home::scratch) return 0;
+  const Home home = plan.places[value.root].home;
+  if (value.kind == Kind::number || home == Home::scratch || home == Home::slice) return 0;
   const int64_t count = count_of(value);
   if (count == 1 && step.count != 1) return 0;
   return static_cast<double>(count) * static_cast<double>(element_size(value.dtype));

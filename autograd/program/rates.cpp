@@ -113,6 +113,10 @@ double block_seconds(const Plan& plan, const Step& step, const TraceCall& call) 
   static std::map<std::tuple<const Op*, DType, int64_t>, double> known;
   const Op& op = *call.op;
   const auto& values = plan.trace->values();
+  if (step.head && &call == &plan.trace->calls()[step.calls[0]]) {
+    const double blocks = std::max(1.0, static_cast<double>(step.count) / kBlock);
+    return peak_seconds(cost_of(*plan.trace, call), rate_dtype(*plan.trace, call)) / blocks;
+  }
   const DType dtype = values[call.inputs[static_cast<size_t>(op.first_value)]].dtype;
   const int64_t count = std::min(kBlock, step.count);
   return measured(known, {&op, dtype, count}, [&] {

@@ -99,7 +99,7 @@ TEST_CASE("autograd/profile: a program's records, ops, flops and bytes") {
   const ProfileEntry& forward = op_of(p, "linear");
   CHECK(forward.calls == 1);
   CHECK(forward.flops == 2.0 * 64 * 48 * 32);
-  CHECK(forward.bytes == 4.0 * (64 * 32 + 48 * 32 + 48 + 64 * 48));
+  CHECK(forward.bytes == 4.0 * (64 * 32 + 48 * 32 + 48));  // what it gives goes on slice by slice
   CHECK(forward.peak_seconds > 0);
   CHECK(op_of(p, "linear_backward_weight").flops == 2.0 * 64 * 48 * 32);
   // Within a group bytes are those that leave it.
