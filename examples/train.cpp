@@ -43,6 +43,17 @@ Net make_net(const Options& options, const Data& data, Rng& rng) {
   return {std::move(sizes), std::move(activations), std::move(net)};
 }
 
+// Weights of another net are as bad as a file of another format.
+void load_weights(const nn::FeedForward& net, const std::string& path) {
+  try {
+    nn::load(net, path);
+  } catch (const IoError&) {
+    throw;
+  } catch (const Error& error) {
+    throw FormatError(error.what(), 0);
+  }
+}
+
 void draw(const OutputFolder& out, const Options& options, const nn::FeedForward& net, const Data& data,
           const Predictions& test, const nn::ConfusionMatrix& confusion) {
   Drawer drawer(out);
@@ -91,7 +102,7 @@ int run(const Options& options) {
   Rng rng{options.seed};
   const Net made = make_net(options, data, rng);
   const nn::FeedForward& net = made.net;
-  if (!options.load.empty()) nn::load(net, options.load);
+  if (!options.load.empty()) load_weights(net, options.load);
   say("{}\n", nn::to_string(nn::summary(net, {options.batch, data.inputs()}, options.dtype)));
   if (options.verify) {
     const int64_t few = std::min(kCheckedSamples, data.train.size());

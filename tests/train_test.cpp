@@ -136,17 +136,18 @@ TEST_CASE("train: a file that does not fit is named") {
   const Bad kBad[] = {
       {"$TRAIN --data nowhere", "nowhere"},
       {"$TRAIN --data empty", "train-images-idx3-ubyte"},
-      {"$TRAIN --data ragged.csv", "line 3"},
-      {"$TRAIN --data words.csv", "line 3"},
+      {"$TRAIN --data ragged.csv", "ragged.csv:3: expected 3 fields, given 2"},
+      {"$TRAIN --data words.csv", "words.csv:3: column 'b': expected a finite number, given 'four'"},
       {"$TRAIN --data one.csv", "expected at least two classes"},
       {"$TRAIN --data few.csv --validation 0.5", "test_size", 1},
       {kSmall + "--load nowhere.safetensors", "nowhere.safetensors"},
       {kSmall + "--load text.txt", "text.txt"},
       {kSmall + "--load moons.safetensors --layers 9", "layers.0.weight"},
+      {kSmall + "--load moons.safetensors --layers 8,8", "it lacks 'layers.2.weight', 'layers.2.bias'"},
       {kSmall + "--save no/folder/weights", "no/folder/weights"},
       {kSmall + "--out text.txt", "text.txt"},
       {kSmall + "--out text.txt/run", "text.txt/run"},
-      {"ulimit -f 0; " + kSmall, "run/history.csv: cannot write the file"},
+      {"ulimit -f 64; " + kSmall + "--pictures", "run/boundary.csv: cannot write the file (File too large"},
       {kSmall + ">/dev/full", "cannot write to the standard output"},
   };
   for (const Bad& bad : kBad) check(folder, bad);
@@ -222,7 +223,7 @@ TEST_CASE("train: the same weights with a program and without, for any number of
 TEST_CASE("train: patience keeps the best weights; --json is one object; --config has the options' names") {
   const Folder folder;
   std::ofstream(folder / "c.toml")
-      << "dataset = \"spiral\"\nlayers = [16, 16]\nepochs = 60\npatience = 2\nlr = 0.3\n"
+      << "dataset = \"spiral\"\nlayers = \"16,16\"\nepochs = 60\npatience = 2\nlr = 0.3\n"
       << "pictures = false\nout = \"run\"\n";
   const Ended ended = shell(folder, "$TRAIN --config c.toml --json --optimizer sgd");
   CAPTURE(ended.out);

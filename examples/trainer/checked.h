@@ -30,7 +30,8 @@ inline CLI::Option* add(CLI::App& app, const std::string& name, const std::strin
           },
           help)
       ->type_name(type)
-      ->default_str(standard);
+      ->default_str(standard)
+      ->take_last();
 }
 
 template <class T>

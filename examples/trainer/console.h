@@ -7,7 +7,7 @@
 namespace trainer {
 
 // Makes sure that descriptors 0 to 2 are open, so that a file opened later is not taken for the output, and
-// that a reader of the output who goes away does not end the training.
+// that neither a reader of the output who goes away nor a limit of file sizes ends the training by a signal.
 void prepare_console();
 
 // True when the standard output is a terminal that can redraw a line.

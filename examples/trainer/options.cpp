@@ -50,9 +50,7 @@ void data_options(CLI::App& app, Options& o) {
 void net_options(CLI::App& app, Options& o) {
   add(app, "--layers", "N,N,...", fmt::format("{}", fmt::join(o.layers, ",")),
       "sizes of the hidden layers, or none",
-      [&](const std::string& text) { return store_layers(text, o.layers); })
-      ->expected(1, INT16_MAX)
-      ->join(',');
+      [&](const std::string& text) { return store_layers(text, o.layers); });
   add_name(app, "--activation", std::string(o.activation.name),
            {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "tanh", "sigmoid",
             "hardtanh", "relu6", "identity"},

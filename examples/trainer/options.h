@@ -28,12 +28,12 @@ struct Options {
   std::string optimizer = "sgd";
   double lr = 0;                                 // 0: the optimiser's own
   std::optional<double> momentum, weight_decay;  // absent: the optimiser's own
-  std::string schedule = "linear";
+  std::string schedule = "one_cycle";
   double warmup = 0;
   double label_smoothing = 0;
   double clip = 0;  // 0: none
   int64_t batch = 128;
-  int64_t epochs = 12;
+  int64_t epochs = 20;
   int64_t patience = 0;  // 0: never stop early
   uint64_t seed = 1;
 

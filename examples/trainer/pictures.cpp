@@ -109,8 +109,8 @@ void draw_mistakes(Drawer& drawer, const OutputFolder& out, const Data& data,
         canvas[(top + y) * across * step_x + left + x] = all[sample * rows * columns + y * columns + x];
     const auto name = [&](int64_t label) { return data.classes[static_cast<size_t>(label)]; };
     const std::string text =
-        fmt::format("{}, said {} {:.0f} %", name(predictions.truth[sample]),
-                    name(predictions.chosen[sample]), 100 * predictions.confidence[sample]);
+        fmt::format("{}, said {} {:.0f} %", name(predictions.truth[sample]), name(predictions.chosen[sample]),
+                    100 * predictions.confidence[sample]);
     labels += fmt::format("set label {} at {},{} center front tc rgb 'white' font ',7'\n", quoted(text),
                           static_cast<double>(left) + static_cast<double>(columns) / 2,
                           static_cast<double>(top + rows) + kGap * 0.4);

@@ -30,8 +30,9 @@ class Step {
   Tensor operator()(const Tensor& samples, const Tensor& labels) {
     if (!options_.program) return once(samples, labels);
     if (!program_) {
-      program_.emplace(
-          capture_step([this](const Tensor& x, const Tensor& y) { return once(x, y); }, samples, labels));
+      program_.emplace(capture_step(
+          {.fuse_updates = options_.fuse_updates},
+          [this](const Tensor& x, const Tensor& y) { return once(x, y); }, samples, labels));
     }
     return (*program_)(samples, labels).value;
   }
