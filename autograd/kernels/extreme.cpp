@@ -16,7 +16,7 @@ template <class T>
 struct ExtremeKernels {
   // The value and, in *index, where it is in the dense x.
   T (*row[2])(const T* x, int64_t n, int64_t* index);
-  // For each of `columns` ≤ kColumns columns of n rows that lie `stride` apart.
+  // For each of `columns` ≤ kColumns columns of n rows that lie `stride` apart; `values` may be null.
   void (*columns[2])(const T* x, int64_t n, int64_t columns, int64_t stride, T* values, int64_t* indices);
 };
 }  // namespace tapegrad::kernels
@@ -42,7 +42,17 @@ HWY_INLINE HWY_ATTR int64_t first_place(const T* x, int64_t i, int64_t n, F is) 
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
     const auto a = is(LoadU(d, x + i)), b = is(LoadU(d, x + i + lanes));
     const auto c = is(LoadU(d, x + i + 2 * lanes)), e = is(LoadU(d, x + i + 3 * lanes));
-    if (HWY_UNLIKELY(!AllFalse(d, Or(Or(a, b), Or(c, e))))) break;
+    if (HWY_LIKELY(AllFalse(d, Or(Or(a, b), Or(c, e))))) continue;
+    // Chosen without a branch, which would be foreseen one time in four.
+    auto place = 3 * lanes + static_cast<int64_t>(FindFirstTrue(d, e));
+    const auto earlier = [&](auto mask, int64_t at) HWY_ATTR {
+      const auto found = static_cast<int64_t>(FindFirstTrue(d, mask));
+      place = found >= 0 ? at + found : place;
+    };
+    earlier(c, 2 * lanes);
+    earlier(b, lanes);
+    earlier(a, 0);
+    return i + place;
   }
   for (; i + lanes <= n; i += lanes) {
     const auto found = FindFirstTrue(d, is(LoadU(d, x + i)));
@@ -72,6 +82,52 @@ HWY_ATTR T extreme_of_row(const T* x, int64_t n, int64_t* index) {
   return x[i];
 }
 
+// Of some columns, the extremes so far and the rows of their block where they are.
+template <bool Largest, class T>
+struct Leaders {
+  using D = RowTag<T>;
+  using DI = RebindToSigned<D>;
+  Vec<D> value;
+  Vec<DI> row;
+
+  // `rows` ≤ 8 of them from row `at` on; load(r) gives each.
+  template <class Load>
+  HWY_INLINE HWY_ATTR void take_rows(int64_t at, int64_t rows, Load load) {
+    const D d;
+    const DI di;
+    auto best = value, sum = value;  // a sum that is NaN if one of them is
+    auto later = Set(di, -1);
+    const auto take = [&](int64_t r) HWY_ATTR {
+      const auto v = load(r);
+      const auto leads = Largest ? Gt(v, best) : Lt(v, best);
+      later = IfThenElse(RebindMask(di, leads), Set(di, static_cast<TFromD<DI>>(r)), later);
+      best = Largest ? Max(v, best) : Min(v, best);
+      sum = Add(sum, v);
+    };
+    if (HWY_LIKELY(rows == 8)) {
+#pragma GCC unroll 8
+      for (int64_t r = 0; r < 8; ++r) take(r);
+    } else {
+      for (int64_t r = 0; r < rows; ++r) take(r);
+    }
+    if (HWY_UNLIKELY(!AllFalse(d, IsNaN(sum)))) return take_nans(at, rows, load);
+    value = best;
+    row = IfThenElse(Lt(later, Zero(di)), row, Add(later, Set(di, static_cast<TFromD<DI>>(at))));
+  }
+
+ private:
+  // The same where there may be NaN, of which the first stays.
+  template <class Load>
+  HWY_INLINE HWY_ATTR void take_nans(int64_t at, int64_t rows, Load load) {
+    for (int64_t r = 0; r < rows; ++r) {
+      const auto v = load(r);
+      const auto stays = Or(Largest ? Le(v, value) : Ge(v, value), IsNaN(value));
+      value = IfThenElse(stays, value, v);
+      row = IfThenElse(RebindMask(DI(), stays), row, Set(DI(), static_cast<TFromD<DI>>(at + r)));
+    }
+  }
+};
+
 template <bool Largest, class T>
 HWY_ATTR void extremes_of_columns(const T* x, int64_t n, int64_t columns, int64_t stride, T* values,
                                   int64_t* indices) {
@@ -80,44 +136,35 @@ HWY_ATTR void extremes_of_columns(const T* x, int64_t n, int64_t columns, int64_
   using I = TFromD<decltype(di)>;
   const auto lanes = static_cast<int64_t>(Lanes(d));
   constexpr int64_t kBlock = 4096;  // its row numbers fit every integer lane
-  constexpr int64_t kVectors = 4;   // side by side, so that one need not wait for another
-  static_assert(kColumns % (kVectors * static_cast<int64_t>(MaxLanes(d))) == 0);
   ColumnNumbers<T> best;
   ColumnNumbers<I> at;
-  int64_t start[kColumns] = {};
   for (int64_t first = 0; first < n; first += kBlock) {
     const int64_t end = std::min(n, first + kBlock);
-    for (int64_t c = 0; c < columns; c += kVectors * lanes) {
-      Vec<decltype(d)> v[kVectors];
-      Vec<decltype(di)> where[kVectors];
-#pragma GCC unroll 4
-      for (int64_t k = 0; k < kVectors; ++k) {
-        const int64_t from = c + k * lanes;
-        v[k] = first == 0 ? load_columns_or_none(d, x, from, columns) : Load(d, best.v + from);
-        where[k] = Set(di, first == 0 ? I{0} : I{-1});
-      }
-      for (int64_t i = first == 0 ? 1 : first; i < end; ++i) {
-        const auto row = Set(di, static_cast<I>(i - first));
-#pragma GCC unroll 4
-        for (int64_t k = 0; k < kVectors; ++k) {
-          const auto w = load_columns_or_none(d, x + i * stride, c + k * lanes, columns);
-          const auto stays = Or(Largest ? Le(w, v[k]) : Ge(w, v[k]), IsNaN(v[k]));
-          v[k] = IfThenElse(stays, v[k], w);
-          where[k] = IfThenElse(RebindMask(di, stays), where[k], row);
+    for (int64_t i = first; i < end; i += 8) {
+      const T* from = x + i * stride;
+      for (int64_t c = 0; c < columns; c += lanes) {
+        const auto advance = [&](auto load) HWY_ATTR {
+          Leaders<Largest, T> leaders;
+          leaders.value = i == 0 ? load(0) : Load(d, best.v + c);
+          leaders.row = i == first ? Set(di, i == 0 ? I{0} : I{-1}) : Load(di, at.v + c);
+          leaders.take_rows(i - first, std::min<int64_t>(8, end - i), load);
+          Store(leaders.value, d, best.v + c);
+          Store(leaders.row, di, at.v + c);
+        };
+        if (HWY_LIKELY(c + lanes <= columns)) {
+          advance([&](int64_t r) HWY_ATTR { return LoadU(d, from + r * stride + c); });
+        } else {
+          const auto count = static_cast<size_t>(columns - c);
+          advance([&](int64_t r) HWY_ATTR { return load_partial(d, from + r * stride + c, count); });
         }
-      }
-#pragma GCC unroll 4
-      for (int64_t k = 0; k < kVectors; ++k) {
-        Store(v[k], d, best.v + c + k * lanes);
-        Store(where[k], di, at.v + c + k * lanes);
       }
     }
     for (int64_t c = 0; c < columns; ++c) {
-      if (at.v[c] >= 0) start[c] = first + static_cast<int64_t>(at.v[c]);
+      const auto row = static_cast<int64_t>(at.v[c]);
+      indices[c] = first == 0 || row >= 0 ? first + row : indices[c];
     }
   }
-  std::copy(best.v, best.v + columns, values);
-  std::copy(start, start + columns, indices);
+  if (values != nullptr) std::copy(best.v, best.v + columns, values);
 }
 
 template <class T>
@@ -179,7 +226,10 @@ struct Extremes {
   }
   void side_by_side(const T* from, int64_t n, int64_t width, int64_t stride, T* best, int64_t* where) const {
     if constexpr (std::is_same_v<T, int64_t>) {
-      for (int64_t c = 0; c < width; ++c) best[c] = plain_extreme(largest, from + c, n, stride, where + c);
+      for (int64_t c = 0; c < width; ++c) {
+        const T value = plain_extreme(largest, from + c, n, stride, where + c);
+        if (best != nullptr) best[c] = value;
+      }
     } else if constexpr (sizeof(T) == 4) {
       table(HWY_DISPATCH_TABLE(extreme_float)).columns[largest](from, n, width, stride, best, where);
     } else {
@@ -224,10 +274,9 @@ struct Extremes {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t c = task % strips * kColumns;
         const int64_t width = std::min(kColumns, inner - c);
-        T best[kColumns];
-        int64_t where[kColumns];
-        side_by_side(x + task / strips * n * inner + c, n, width, inner, best, where);
-        for (int64_t i = 0; i < width; ++i) put(task / strips * inner + c + i, best[i], where[i]);
+        const int64_t at = task / strips * inner + c;
+        side_by_side(x + task / strips * n * inner + c, n, width, inner,
+                     values == nullptr ? nullptr : values + at, indices + at);
       }
     });
   }

@@ -12,9 +12,10 @@ namespace tapegrad::kernels {
 namespace {
 
 constexpr int64_t kPiece = 32768;  // elements that one thread takes at a time; they fit its cache
+constexpr int64_t kNear = 16384 / sizeof(float);  // elements that are read twice from the nearest cache
 constexpr int64_t kMostPieces = 1024;
-constexpr int64_t kFewTasks = 8;  // below this the rows of a column are shared among threads too
-constexpr int64_t kMostRowPieces = 16;
+constexpr int64_t kFewTasks = 4;  // below this the rows of a column are shared among threads too
+constexpr int64_t kMostRowPieces = 8;
 
 Measure measure_of(Reduce kind, double parameter) {
   switch (kind) {
@@ -36,11 +37,9 @@ Measure measure_of(Reduce kind, double parameter) {
 }
 
 // Whether a measure reads its elements more than once, so that they had better stay in the cache.
-bool reads_twice(Measure measure) {
-  return measure == Measure::log_sum_exp || measure == Measure::moments || measure == Measure::powers;
-}
+bool reads_twice(Measure measure) { return measure == Measure::log_sum_exp || measure == Measure::powers; }
 
-double finish(Reduce kind, const Part& part, int64_t n, double parameter) {
+inline double finish(Reduce kind, const Part& part, int64_t n, double parameter) {
   const auto count = static_cast<double>(n);
   switch (kind) {
     case Reduce::mean: return part.a / count;
@@ -54,6 +53,11 @@ double finish(Reduce kind, const Part& part, int64_t n, double parameter) {
       return part.a * std::pow(part.b, 1 / parameter);
     default: return part.a;
   }
+}
+
+// Whether finish() has nothing to do, whatever the part.
+bool ends_as_it_is(Reduce kind) {
+  return kind == Reduce::sum || kind == Reduce::amax || kind == Reduce::amin || kind == Reduce::prod;
 }
 
 // The result of nothing.
@@ -87,7 +91,17 @@ class Walk {
  private:
   T finished(const Part& part) const { return static_cast<T>(finish(kind_, part, n_, parameter_)); }
   Part row_part(const T* x, int64_t n) const {
-    return kernels_.row[static_cast<size_t>(measure_)](x, n, parameter_);
+    const auto kernel = kernels_.row[static_cast<size_t>(measure_)];
+    const int64_t block = measure_ == Measure::moments ? kMomentsNear : reads_twice(measure_) ? kNear : n;
+    if (n <= block) return kernel(x, n, parameter_);
+    PartTree<1, 40> tree(measure_, parameter_, 1);
+    for (int64_t i = 0; i < n; i += block) {
+      const Part part = kernel(x + i, std::min(block, n - i), parameter_);
+      tree.add(&part);
+    }
+    Part total;
+    tree.total(&total);
+    return total;
   }
 
   // ---- each result from dense segments ----
@@ -156,7 +170,11 @@ class Walk {
       const T* x = x_ + dims_.kept.offset(task / strips) + c;
       column_parts(x, width, shared, parts);
       T* to = y_ + task / strips * dims_.inner + c;
-      for (int64_t i = 0; i < width; ++i) to[i] = finished(parts[i]);
+      if (ends_as_it_is(kind_)) {
+        for (int64_t i = 0; i < width; ++i) to[i] = static_cast<T>(parts[i].a);
+      } else {
+        for (int64_t i = 0; i < width; ++i) to[i] = finished(parts[i]);
+      }
     };
     if (shared) {
       for (int64_t task = 0; task < tasks; ++task) strip(task);
@@ -169,7 +187,7 @@ class Walk {
 
   void column_parts(const T* x, int64_t width, bool shared, Part* out) const {
     if (dims_.reduced.count == 1) return shared_rows(x, width, shared, out);
-    PartTree<kColumns, 16> tree(measure_, parameter_, width);
+    PartTree<kColumns, 8> tree(measure_, parameter_, width);
     for (int64_t s = 0; s < dims_.reduced.count; ++s) {
       shared_rows(x + dims_.reduced.offset(s), width, shared, out);
       tree.add(out);
@@ -189,7 +207,7 @@ class Walk {
         run_of_rows(x + p * piece * dims_.row_stride, std::min(piece, rows - p * piece), width, parts[p]);
       }
     });
-    PartTree<kColumns, 5> tree(measure_, parameter_, width);
+    PartTree<kColumns, 4> tree(measure_, parameter_, width);
     for (int64_t p = 0; p < count; ++p) tree.add(parts[p]);
     tree.total(out);
   }
@@ -199,7 +217,7 @@ class Walk {
     if (rows < 2 * fold || fold == 1) return blocks_of_rows(x, rows, width, dims_.row_stride, out);
     Part wide[kColumns];
     blocks_of_rows(x, rows / fold, width * fold, width * fold, wide);
-    PartTree<kColumns, 8> tree(measure_, parameter_, width);
+    PartTree<kColumns / 2, 8> tree(measure_, parameter_, width);
     for (int64_t i = 0; i < fold; ++i) tree.add(wide + i * width);
     if (rows % fold != 0) {
       blocks_of_rows(x + rows / fold * fold * width, rows % fold, width, width, wide);
@@ -211,7 +229,7 @@ class Walk {
     const int64_t block = reads_twice(measure_) ? 256 : kMostRows;
     const auto kernel = kernels_.columns[static_cast<size_t>(measure_)];
     if (rows <= block) return kernel(x, rows, width, stride, parameter_, out);
-    PartTree<kColumns, 16> tree(measure_, parameter_, width);
+    PartTree<kColumns, 8> tree(measure_, parameter_, width);
     for (int64_t i = 0; i < rows; i += block) {
       kernel(x + i * stride, std::min(block, rows - i), width, stride, parameter_, out);
       tree.add(out);

@@ -117,7 +117,13 @@ HWY_ATTR Part log_sum_exp(const T* x, int64_t n, double) {
   const auto top = Set(d, largest);
   Part part{static_cast<double>(largest), 0, 0};
   row_sum_two(
-      x, n, [&](auto v) HWY_ATTR { return below_and_ties(d, v, top); }, &part.c, &part.b);
+      x, n,
+      [&](auto v, auto& so_far) HWY_ATTR {
+        const auto more = below_and_ties(d, v, top);
+        so_far.a = Add(so_far.a, more.a);
+        so_far.b = Add(so_far.b, more.b);
+      },
+      &part.c, &part.b);
   return part;
 }
 
@@ -137,50 +143,144 @@ HWY_ATTR void log_sums_exp(const T* x, int64_t n, int64_t columns, int64_t strid
   }
 }
 
-// From the sums of x − about and of its square.
-Part moments_of(double about, double sum, double squares, int64_t n) {
-  const auto count = static_cast<double>(n);
-  return {about + sum / count, std::max(0.0, squares - sum * sum / count), count};
-}
-
+// In one pass: sums of x − centre and of its square, the centre being the mean of four vectors from all over
+// the row, to the bit where all elements are equal. Since m elements whose mean is off by e add at least m·e²
+// to the result, the squares that are lost by cancellation are at most n/m times the result, hence the limit
+// kMomentsNear.
 template <class T>
 HWY_ATTR Part moments(const T* x, int64_t n, double) {
-  const T about = static_cast<T>(row_sum(x, n) / static_cast<double>(n));
-  const auto centre = Set(RowTag<T>(), about);
+  const RowTag<T> d;
+  const auto lanes = static_cast<int64_t>(Lanes(d));
+  const auto count = static_cast<double>(n);
+  const double each = 1 / count;
+  auto centre = Set(d, x[0]);
+  if (n >= 4 * lanes) {
+    const int64_t step = n / 4;
+    const auto some =
+        Add(Add(LoadU(d, x), LoadU(d, x + step)), Add(LoadU(d, x + 2 * step), LoadU(d, x + n - lanes)));
+    centre = Mul(SumOfLanes(d, some), Set(d, T{1} / static_cast<T>(4 * lanes)));
+  }
   double sum = 0, squares = 0;
   row_sum_two(
       x, n,
-      [&](auto v) HWY_ATTR {
+      [&](auto v, auto& so_far) HWY_ATTR {
         const auto off = Sub(v, centre);
-        return Two<decltype(v)>{off, Mul(off, off)};
+        so_far.a = Add(so_far.a, off);
+        so_far.b = MulAdd(off, off, so_far.b);
       },
       &sum, &squares);
-  if (squares != squares) return {static_cast<double>(about), squares, static_cast<double>(n)};
-  return moments_of(static_cast<double>(about), sum, squares, n);
+  const double own = squares - sum * sum * each;
+  return {static_cast<double>(GetLane(centre)) + sum * each, own < 0 ? 0 : own, count};
 }
+
+// The moments of columns, in one pass by blocks of rows. Of each block the sums of x − centre and of its
+// square are taken, with the mean of the block before as the centre, and joined with what came before (see
+// join_moments). The squares that are lost by cancellation are at most four times those that remain, since
+// the means of neighbouring blocks differ by what is part of the result.
+template <class T>
+class ColumnMoments {
+ public:
+  HWY_INLINE HWY_ATTR ColumnMoments(const T* x, int64_t columns, int64_t stride)
+      : x_(x), columns_(columns), stride_(stride) {}
+
+  HWY_INLINE HWY_ATTR void run(int64_t n, Part* out) {
+    const int64_t few = std::min<int64_t>(8, n);
+    for_vectors([&](int64_t c, auto load) HWY_ATTR { begin(c, few, load); });
+    for (int64_t i = 0; i < n; i += 8) {
+      const int64_t rows = std::min<int64_t>(8, n - i);
+      const bool begins = i % kBlock == 0;
+      for_vectors([&](int64_t c, auto load) HWY_ATTR { add(c, i, rows, begins, load); });
+      if ((i + 8) % kBlock == 0 || i + 8 >= n) {
+        const int64_t before = i / kBlock * kBlock;
+        for (int64_t c = 0; c < columns_; c += kLanes) join(c, before, i + rows - before);
+      }
+    }
+    for (int64_t c = 0; c < columns_; ++c) {
+      out[c] = {static_cast<double>(origin_.v[c]) + static_cast<double>(mean_.v[c]),
+                static_cast<double>(total_.v[c]), static_cast<double>(n)};
+    }
+  }
+
+ private:
+  static constexpr int64_t kBlock = 64;
+  static constexpr auto kLanes = static_cast<int64_t>(MaxLanes(RowTag<T>()));
+
+  // body(c, load) for vectors of columns; load(r) reads row r.
+  template <class Body>
+  HWY_INLINE HWY_ATTR void for_vectors(Body body) const {
+    const RowTag<T> d;
+    int64_t c = 0;
+    for (; c + kLanes <= columns_; c += kLanes) {
+      body(c, [&](int64_t r) HWY_ATTR { return LoadU(d, x_ + r * stride_ + c); });
+    }
+    if (c == columns_) return;
+    const auto count = static_cast<size_t>(columns_ - c);
+    body(c, [&](int64_t r) HWY_ATTR { return load_partial(d, x_ + r * stride_ + c, count); });
+  }
+
+  // The first centre is the mean of `few` rows, to the bit where they are equal.
+  template <class Load>
+  HWY_INLINE HWY_ATTR void begin(int64_t c, int64_t few, Load load) {
+    const RowTag<T> d;
+    const auto first = load(0);
+    auto off = Zero(d);
+    for (int64_t r = 1; r < few; ++r) off = Add(off, Sub(load(r), first));
+    const auto centre = MulAdd(off, Set(d, T{1} / static_cast<T>(few)), first);
+    Store(centre, d, origin_.v + c);
+    Store(centre, d, centre_.v + c);
+    Store(Zero(d), d, mean_.v + c);
+    Store(Zero(d), d, total_.v + c);
+  }
+
+  // Takes in the rows from i on.
+  template <class Load>
+  HWY_INLINE HWY_ATTR void add(int64_t c, int64_t i, int64_t rows, bool begins, Load load) {
+    const RowTag<T> d;
+    const auto centre = at(centre_, c);
+    auto sum = Zero(d), squares = Zero(d);
+    const auto add_row = [&](int64_t r) HWY_ATTR {
+      const auto off = Sub(load(i + r), centre);
+      sum = Add(sum, off);
+      squares = MulAdd(off, off, squares);
+    };
+    if (HWY_LIKELY(rows == 8)) {
+#pragma GCC unroll 8
+      for (int64_t r = 0; r < 8; ++r) add_row(r);
+    } else {
+      for (int64_t r = 0; r < rows; ++r) add_row(r);
+    }
+    Store(begins ? sum : Add(at(sum_, c), sum), d, sum_.v + c);
+    Store(begins ? squares : Add(at(squares_, c), squares), d, squares_.v + c);
+  }
+
+  // Joins the block of `rows` with the `before` rows above it. Means are kept as offsets from the first
+  // centre, whose digits they would lose otherwise.
+  HWY_INLINE HWY_ATTR void join(int64_t c, int64_t before, int64_t rows) {
+    const RowTag<T> d;
+    const T each = T{1} / static_cast<T>(rows);
+    const T weight = static_cast<T>(rows) / static_cast<T>(before + rows);
+    const auto sum = at(sum_, c), centre = at(centre_, c), mean = at(mean_, c);
+    const auto off = Mul(sum, Set(d, each));
+    const auto own = NegMulAdd(sum, off, at(squares_, c));
+    const auto apart = Sub(Add(Sub(centre, at(origin_, c)), off), mean);
+    const auto across = Mul(Mul(apart, apart), Set(d, static_cast<T>(before) * weight));
+    const auto total = Add(at(total_, c), IfThenZeroElse(Lt(own, Zero(d)), own));
+    Store(Add(total, across), d, total_.v + c);
+    Store(MulAdd(apart, Set(d, weight), mean), d, mean_.v + c);
+    Store(Add(centre, off), d, centre_.v + c);
+  }
+  static HWY_INLINE HWY_ATTR auto at(const ColumnNumbers<T>& from, int64_t c) {
+    return Load(RowTag<T>(), from.v + c);
+  }
+
+  const T* x_;
+  int64_t columns_, stride_;
+  ColumnNumbers<T> origin_, centre_, sum_, squares_, mean_, total_;
+};
 
 template <class T>
 HWY_ATTR void moments_of_columns(const T* x, int64_t n, int64_t columns, int64_t stride, double, Part* out) {
-  const RowTag<T> d;
-  ColumnNumbers<T> about, sum, squares;
-  column_sums_of<false>(
-      x, n, columns, stride,
-      [](auto v, int64_t) HWY_ATTR {
-        return Two<decltype(v)>{v, v};
-      },
-      &about, &about);
-  for (int64_t c = 0; c < columns; ++c) about.v[c] /= static_cast<T>(n);
-  column_sums_of<true>(
-      x, n, columns, stride,
-      [&](auto v, int64_t c) HWY_ATTR {
-        const auto off = Sub(v, Load(d, about.v + c));
-        return Two<decltype(v)>{off, Mul(off, off)};
-      },
-      &sum, &squares);
-  for (int64_t c = 0; c < columns; ++c) {
-    const auto a = static_cast<double>(about.v[c]), q = static_cast<double>(squares.v[c]);
-    out[c] = q != q ? Part{a, q, static_cast<double>(n)} : moments_of(a, static_cast<double>(sum.v[c]), q, n);
-  }
+  ColumnMoments<T>(x, columns, stride).run(n, out);
 }
 
 template <class D, class V>

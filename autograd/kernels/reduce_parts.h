@@ -77,12 +77,13 @@ class PartTree {
 };
 
 // The measures of rows and of columns for one element type.
-inline constexpr int64_t kColumns = 128;  // most columns of one call
+inline constexpr int64_t kColumns = 256;  // most columns of one call
 inline constexpr int64_t kMostRows = 4096;
+inline constexpr int64_t kMomentsNear = 1024;  // most elements of a row whose moments are taken at once
 
 template <class T>
 struct ReduceKernels {
-  // Of n ≥ 1 dense elements.
+  // Of n ≥ 1 dense elements; of moments n ≤ kMomentsNear.
   Part (*row[kMeasures])(const T* x, int64_t n, double p);
   // Of each of `columns` ≤ kColumns columns over n rows, 1 ≤ n ≤ kMostRows, that lie `stride` apart.
   void (*columns[kMeasures])(const T* x, int64_t n, int64_t columns, int64_t stride, double p, Part* out);

@@ -5,8 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include "autograd/kernels/pairwise.h"
-
 #include "autograd/kernels/exp-inl.h"
 #include "autograd/kernels/partial-inl.h"
 
@@ -25,13 +23,42 @@ using namespace hwy::HWY_NAMESPACE;
 template <class T>
 using RowTag = CappedTag<T, 64 / sizeof(T)>;
 
+// A sum of many vectors as a binary tree: as PairwiseSum, lane by lane.
+template <class T>
+class VectorSum {
+ public:
+  template <class V>
+  HWY_INLINE HWY_ATTR void add(V part) {
+    const RowTag<T> d;
+    int level = 0;
+    for (uint64_t bits = count_++; (bits & 1) != 0; bits >>= 1, ++level) {
+      part = Add(Load(d, levels_[level]), part);
+    }
+    Store(part, d, levels_[level]);
+  }
+  // Of all lanes.
+  HWY_INLINE HWY_ATTR double total() const {
+    const RowTag<T> d;
+    auto sum = Zero(d);
+    int level = 0;
+    for (uint64_t bits = count_; bits != 0; bits >>= 1, ++level) {
+      if ((bits & 1) != 0) sum = Add(Load(d, levels_[level]), sum);
+    }
+    return static_cast<double>(GetLane(SumOfLanes(d, sum)));
+  }
+
+ private:
+  uint64_t count_ = 0;
+  HWY_ALIGN T levels_[48][MaxLanes(RowTag<T>())];
+};
+
 // Σ f(i) over vectors f(i) = the addends from element i on, where `part(i, n)` gives the last n with zeros
 // behind. Four accumulators of eight addends each make a block; the blocks go into a pairwise tree.
 template <class T, class Whole, class Part>
 HWY_INLINE HWY_ATTR double sum_vectors(int64_t n, Whole whole, Part part) {
   const RowTag<T> d;
   const auto lanes = static_cast<int64_t>(Lanes(d));
-  PairwiseSum<double> tree;
+  VectorSum<T> tree;
   int64_t i = 0;
   while (i + 4 * lanes <= n) {
     auto a = whole(i), b = whole(i + lanes), c = whole(i + 2 * lanes), e = whole(i + 3 * lanes);
@@ -42,13 +69,13 @@ HWY_INLINE HWY_ATTR double sum_vectors(int64_t n, Whole whole, Part part) {
       c = Add(c, whole(i + 2 * lanes));
       e = Add(e, whole(i + 3 * lanes));
     }
-    tree.add(static_cast<double>(GetLane(SumOfLanes(d, Add(Add(a, b), Add(c, e))))));
+    tree.add(Add(Add(a, b), Add(c, e)));
   }
   if (i < n) {
     auto rest = Zero(d);
     for (; i + lanes <= n; i += lanes) rest = Add(rest, whole(i));
     if (i < n) rest = Add(rest, part(i, static_cast<size_t>(n - i)));
-    tree.add(static_cast<double>(GetLane(SumOfLanes(d, rest))));
+    tree.add(rest);
   }
   return tree.total();
 }

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "autograd/kernels/pairwise.h"
 #include "autograd/kernels/reduce_parts.h"
 
 #include "autograd/kernels/rows-inl.h"
@@ -29,33 +28,38 @@ struct Two {
   V a, b;
 };
 
-// Two sums of one row at once: f(v) gives a Two; f may give anything in the lanes that are masked.
+// Two sums of one row at once: f(v, so_far) adds to a Two; it may add anything in the lanes that are masked.
 template <class T, class F>
 HWY_INLINE HWY_ATTR void row_sum_two(const T* x, int64_t n, F f, double* a, double* b) {
   const RowTag<T> d;
   const auto lanes = static_cast<int64_t>(Lanes(d));
-  PairwiseSum<double> tree_a, tree_b;
+  using Sums = Two<Vec<decltype(d)>>;
+  VectorSum<T> tree_a, tree_b;
   int64_t i = 0;
-  while (i + 2 * lanes <= n) {
-    auto even = f(LoadU(d, x + i)), odd = f(LoadU(d, x + i + lanes));
-    i += 2 * lanes;
-    for (int k = 1; k < 8 && i + 2 * lanes <= n; ++k, i += 2 * lanes) {
-      const auto p = f(LoadU(d, x + i)), q = f(LoadU(d, x + i + lanes));
-      even.a = Add(even.a, p.a);
-      even.b = Add(even.b, p.b);
-      odd.a = Add(odd.a, q.a);
-      odd.b = Add(odd.b, q.b);
+  while (i + 4 * lanes <= n) {
+    Sums sum[4];
+#pragma GCC unroll 4
+    for (int64_t j = 0; j < 4; ++j) sum[j] = Sums{Zero(d), Zero(d)};
+    for (int k = 0; k < 8 && i + 4 * lanes <= n; ++k, i += 4 * lanes) {
+#pragma GCC unroll 4
+      for (int64_t j = 0; j < 4; ++j) f(LoadU(d, x + i + j * lanes), sum[j]);
     }
-    tree_a.add(static_cast<double>(GetLane(SumOfLanes(d, Add(even.a, odd.a)))));
-    tree_b.add(static_cast<double>(GetLane(SumOfLanes(d, Add(even.b, odd.b)))));
+    tree_a.add(Add(Add(sum[0].a, sum[1].a), Add(sum[2].a, sum[3].a)));
+    tree_b.add(Add(Add(sum[0].b, sum[1].b), Add(sum[2].b, sum[3].b)));
   }
-  for (; i < n; i += lanes) {
-    const auto count = static_cast<size_t>(std::min(lanes, n - i));
-    const bool whole = count == Lanes(d);
-    const auto p = f(whole ? LoadU(d, x + i) : load_partial(d, x + i, count));
+  if (i < n) {
+    Sums rest{Zero(d), Zero(d)};
+    for (; i + lanes <= n; i += lanes) f(LoadU(d, x + i), rest);
+    tree_a.add(rest.a);
+    tree_b.add(rest.b);
+  }
+  if (i < n) {
+    const auto count = static_cast<size_t>(n - i);
     const auto within = FirstN(d, count);
-    tree_a.add(static_cast<double>(GetLane(SumOfLanes(d, IfThenElseZero(within, p.a)))));
-    tree_b.add(static_cast<double>(GetLane(SumOfLanes(d, IfThenElseZero(within, p.b)))));
+    Sums last{Zero(d), Zero(d)};
+    f(load_partial(d, x + i, count), last);
+    tree_a.add(IfThenElseZero(within, last.a));
+    tree_b.add(IfThenElseZero(within, last.b));
   }
   *a = tree_a.total();
   *b = tree_b.total();
@@ -77,92 +81,155 @@ struct ColumnNumbers {
   HWY_ALIGN T v[kColumns];
 };
 
-// `columns` ≤ kColumns elements at p from c on, as a vector with zeros behind the last.
-template <class D, class T>
-HWY_INLINE HWY_ATTR Vec<D> load_columns(D d, const T* p, int64_t c, int64_t columns) {
-  if (HWY_LIKELY(c + static_cast<int64_t>(Lanes(d)) <= columns)) return LoadU(d, p + c);
-  return load_partial(d, p + c, static_cast<size_t>(columns - c));
+// The sum of f over `rows` ≤ 8 rows that lie `stride` apart, load(p) reading the columns of f.
+template <bool Both, class T, class F, class Load>
+HWY_INLINE HWY_ATTR auto sum_of_rows(const T* first, int64_t rows, int64_t stride, F f, Load load) {
+  auto sum = f(load(first));
+  const auto add = [&](int64_t r) HWY_ATTR {
+    const auto more = f(load(first + r * stride));
+    sum.a = Add(sum.a, more.a);
+    if constexpr (Both) sum.b = Add(sum.b, more.b);
+  };
+  if (HWY_LIKELY(rows == 8)) {
+#pragma GCC unroll 7
+    for (int64_t r = 1; r < 8; ++r) add(r);
+  } else {
+    for (int64_t r = 1; r < rows; ++r) add(r);
+  }
+  return sum;
 }
 
-// The same; zeros also where no column is left.
-template <class D, class T>
-HWY_INLINE HWY_ATTR Vec<D> load_columns_or_none(D d, const T* p, int64_t c, int64_t columns) {
-  return c < columns ? load_columns(d, p, c, columns) : Zero(d);
-}
+// Sums of columns, joined as a binary tree.
+template <class T>
+class ColumnTree {
+ public:
+  // Adds the first `columns` of the part, up to whole vectors.
+  HWY_INLINE HWY_ATTR void add(const ColumnNumbers<T>& part, int64_t columns) {
+    int level = 0;
+    while ((count_ >> level & 1) != 0) ++level;
+    for_vectors(columns, [&](auto d, int64_t c) HWY_ATTR {
+      auto sum = Load(d, part.v + c);
+      for (int l = 0; l < level; ++l) sum = Add(Load(d, levels_[l].v + c), sum);
+      Store(sum, d, levels_[level].v + c);
+    });
+    ++count_;
+  }
+  HWY_INLINE HWY_ATTR void total(ColumnNumbers<T>* out, int64_t columns) const {
+    for_vectors(columns, [&](auto d, int64_t c) HWY_ATTR {
+      auto sum = Zero(d);
+      for (int l = 0; count_ >> l != 0; ++l) {
+        if ((count_ >> l & 1) != 0) sum = Add(Load(d, levels_[l].v + c), sum);
+      }
+      Store(sum, d, out->v + c);
+    });
+  }
 
-// The sums of f over the rows of each column, f(v, c) being a Two for the elements of columns c…; blocks of
-// eight rows, then a binary tree. b may be null where f gives one vector in both.
+ private:
+  template <class Body>
+  static HWY_INLINE HWY_ATTR void for_vectors(int64_t columns, Body body) {
+    const RowTag<T> d;
+    for (int64_t c = 0; c < columns; c += static_cast<int64_t>(Lanes(d))) body(d, c);
+  }
+
+  uint64_t count_ = 0;
+  ColumnNumbers<T> levels_[8];  // of kMostRows / kRowsTogether parts
+};
+constexpr int64_t kRowsTogether = 32;
+static_assert(kMostRows / kRowsTogether < 256);
+
+// The sums of f over the rows of each column, f(v, c) being a Two for the elements of columns c…; four times
+// eight rows, then a binary tree. b is not used where f gives one vector in both.
 template <bool Both, class T, class F>
 HWY_INLINE HWY_ATTR void column_sums_of(const T* x, int64_t n, int64_t columns, int64_t stride, F f,
                                         ColumnNumbers<T>* a, ColumnNumbers<T>* b) {
-  constexpr int kLevels = 10;  // of kMostRows / 8 blocks
   const RowTag<T> d;
   const auto lanes = static_cast<int64_t>(Lanes(d));
-  ColumnNumbers<T> tree_a[kLevels], tree_b[Both ? kLevels : 1];
-  const int64_t blocks = (n + 7) / 8;
-  for (int64_t k = 0; k < blocks; ++k) {
-    const T* first = x + 8 * k * stride;
-    const int64_t rows = std::min<int64_t>(8, n - 8 * k);
-    for (int64_t c = 0; c < columns; c += lanes) {
-      auto sum = f(load_columns(d, first, c, columns), c);
-      for (int64_t r = 1; r < rows; ++r) {
-        const auto more = f(load_columns(d, first + r * stride, c, columns), c);
-        sum.a = Add(sum.a, more.a);
-        if constexpr (Both) sum.b = Add(sum.b, more.b);
-      }
-      int level = 0;
-      for (int64_t bits = k; (bits & 1) != 0; bits >>= 1, ++level) {
-        sum.a = Add(Load(d, tree_a[level].v + c), sum.a);
-        if constexpr (Both) sum.b = Add(Load(d, tree_b[level].v + c), sum.b);
-      }
-      Store(sum.a, d, tree_a[level].v + c);
-      if constexpr (Both) Store(sum.b, d, tree_b[level].v + c);
+  ColumnTree<T> tree_a, tree_b;
+  for (int64_t i = 0; i < n; i += 8) {
+    const T* first = x + i * stride;
+    const int64_t rows = std::min<int64_t>(8, n - i);
+    const bool begins = i % kRowsTogether == 0;
+    const auto keep = [&](auto sum, int64_t c) HWY_ATTR {
+      Store(begins ? sum.a : Add(Load(d, a->v + c), sum.a), d, a->v + c);
+      if constexpr (Both) Store(begins ? sum.b : Add(Load(d, b->v + c), sum.b), d, b->v + c);
+    };
+    int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+      keep(sum_of_rows<Both>(
+               first + c, rows, stride, [&](auto v) HWY_ATTR { return f(v, c); },
+               [&](const T* p) HWY_ATTR { return LoadU(d, p); }),
+           c);
     }
-  }
-  for (int64_t c = 0; c < columns; c += lanes) {
-    auto sum_a = Zero(d), sum_b = Zero(d);
-    for (int level = 0; level < kLevels; ++level) {
-      if ((blocks >> level & 1) == 0) continue;
-      sum_a = Add(Load(d, tree_a[level].v + c), sum_a);
-      if constexpr (Both) sum_b = Add(Load(d, tree_b[level].v + c), sum_b);
+    if (c < columns) {
+      const auto count = static_cast<size_t>(columns - c);
+      keep(sum_of_rows<Both>(
+               first + c, rows, stride, [&](auto v) HWY_ATTR { return f(v, c); },
+               [&](const T* p) HWY_ATTR { return load_partial(d, p, count); }),
+           c);
     }
-    Store(sum_a, d, a->v + c);
-    if constexpr (Both) Store(sum_b, d, b->v + c);
+    if (i % kRowsTogether < kRowsTogether - 8 && i + 8 < n) continue;
+    if (i < kRowsTogether && i + 8 >= n) return;
+    tree_a.add(*a, columns);
+    if constexpr (Both) tree_b.add(*b, columns);
   }
+  tree_a.total(a, columns);
+  if constexpr (Both) tree_b.total(b, columns);
 }
+
+// The largest or, with Sign −1, the smallest of several vectors. What the vector maximum makes of a NaN
+// differs between processors, so they are also added up: only where the sum is NaN can there be one.
+template <int Sign, bool Absolute, class D>
+struct Extreme {
+  using V = Vec<D>;
+
+  V best, sum;
+
+  HWY_INLINE HWY_ATTR Extreme()
+      : best(Set(D(), -Sign * std::numeric_limits<TFromD<D>>::infinity())), sum(Zero(D())) {}
+  HWY_INLINE HWY_ATTR void take(V v) {
+    if constexpr (Absolute) v = Abs(v);
+    best = Sign > 0 ? Max(v, best) : Min(v, best);
+    sum = Add(sum, v);
+  }
+  HWY_INLINE HWY_ATTR void take(const Extreme& other) {
+    best = Sign > 0 ? Max(other.best, best) : Min(other.best, best);
+    sum = Add(sum, other.sum);
+  }
+  HWY_INLINE HWY_ATTR bool maybe_nan() const { return !AllFalse(D(), IsNaN(sum)); }
+};
 
 // The largest |x| or x of a row or, with Sign −1, the smallest; NaN wins.
 template <int Sign, bool Absolute, class T>
 HWY_INLINE HWY_ATTR T row_extreme_of(const T* x, int64_t n) {
   const RowTag<T> d;
   const auto lanes = static_cast<int64_t>(Lanes(d));
-  const T lowest = -Sign * std::numeric_limits<T>::infinity();
-  // A NaN is kept aside: what the vector maximum makes of it differs between processors.
-  const auto nothing = Set(d, lowest);
-  auto a = nothing, b = nothing, nan = Zero(d);
-  const auto take = [&](auto& best, auto v) HWY_ATTR {
-    nan = IfThenElse(IsNaN(v), v, nan);
-    best = Sign > 0 ? Max(v, best) : Min(v, best);
-  };
-  const auto size = [&](auto v) HWY_ATTR { return Absolute ? Abs(v) : v; };
+  Extreme<Sign, Absolute, RowTag<T>> found[4];
   int64_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    take(a, size(LoadU(d, x + i)));
-    take(b, size(LoadU(d, x + i + lanes)));
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+#pragma GCC unroll 4
+    for (int64_t k = 0; k < 4; ++k) found[k].take(LoadU(d, x + i + k * lanes));
   }
-  for (; i < n; i += lanes) {
-    if (i + lanes <= n) {
-      take(a, size(LoadU(d, x + i)));
-    } else {
-      const auto count = static_cast<size_t>(n - i);
-      take(a, IfThenElse(FirstN(d, count), size(load_partial(d, x + i, count)), nothing));
-    }
+  for (; i + lanes <= n; i += lanes) found[0].take(LoadU(d, x + i));
+  if (i < n) {
+    // Elements that have been read already do no harm; where there are none, the first stands in.
+    const auto count = static_cast<size_t>(n - i);
+    found[1].take(n >= lanes ? LoadU(d, x + n - lanes)
+                             : IfThenElse(FirstN(d, count), load_partial(d, x + i, count), Set(d, x[0])));
   }
-  if (HWY_UNLIKELY(!AllFalse(d, IsNaN(nan)))) return std::numeric_limits<T>::quiet_NaN();
-  // By hand: the emulated target's MaxOfLanes knows no −inf.
+  found[0].take(found[1]);
+  found[2].take(found[3]);
+  found[0].take(found[2]);
+  if (HWY_UNLIKELY(found[0].maybe_nan()) && std::any_of(x, x + n, [](T v) { return v != v; })) {
+    return std::numeric_limits<T>::quiet_NaN();
+  }
+#if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
+  // The emulated target's MaxOfLanes knows no −inf.
   HWY_ALIGN T lane[MaxLanes(d)];
-  Store(Sign > 0 ? Max(a, b) : Min(a, b), d, lane);
+  Store(found[0].best, d, lane);
   return Sign > 0 ? *std::max_element(lane, lane + lanes) : *std::min_element(lane, lane + lanes);
+#else
+  return GetLane(Sign > 0 ? MaxOfLanes(d, found[0].best) : MinOfLanes(d, found[0].best));
+#endif
 }
 
 // The same for each column.
@@ -171,23 +238,36 @@ HWY_INLINE HWY_ATTR void column_extremes_of(const T* x, int64_t n, int64_t colum
                                             ColumnNumbers<T>* out) {
   const RowTag<T> d;
   const auto lanes = static_cast<int64_t>(Lanes(d));
-  constexpr int64_t kVectors = 4;  // side by side, so that one need not wait for another
-  static_assert(kColumns % (kVectors * static_cast<int64_t>(MaxLanes(d))) == 0);
-  for (int64_t c = 0; c < columns; c += kVectors * lanes) {
-    Vec<decltype(d)> best[kVectors];
-#pragma GCC unroll 4
-    for (int64_t k = 0; k < kVectors; ++k) best[k] = Set(d, -Sign * std::numeric_limits<T>::infinity());
-    for (int64_t i = 0; i < n; ++i) {
-#pragma GCC unroll 4
-      for (int64_t k = 0; k < kVectors; ++k) {
-        auto v = load_columns_or_none(d, x + i * stride, c + k * lanes, columns);
-        if (Absolute) v = Abs(v);
-        const auto stays = Or(Sign > 0 ? Le(v, best[k]) : Ge(v, best[k]), IsNaN(best[k]));
-        best[k] = IfThenElse(stays, best[k], v);
+  for (int64_t i = 0; i < n; i += 8) {
+    const int64_t rows = std::min<int64_t>(8, n - i);
+    const auto take_rows = [&](int64_t c, auto load) HWY_ATTR {
+      Extreme<Sign, Absolute, RowTag<T>> found;
+      const T* first = x + i * stride + c;
+      if (HWY_LIKELY(rows == 8)) {
+#pragma GCC unroll 8
+        for (int64_t r = 0; r < 8; ++r) found.take(load(first + r * stride));
+      } else {
+        for (int64_t r = 0; r < rows; ++r) found.take(load(first + r * stride));
       }
+      auto nan = MaskFromVec(Zero(d));
+      if (HWY_UNLIKELY(found.maybe_nan())) {
+        for (int64_t r = 0; r < rows; ++r) nan = Or(nan, IsNaN(load(first + r * stride)));
+      }
+      if (i > 0) {
+        const auto before = Load(d, out->v + c);
+        nan = Or(nan, IsNaN(before));
+        found.best = Sign > 0 ? Max(found.best, before) : Min(found.best, before);
+      }
+      Store(IfThenElse(nan, Set(d, std::numeric_limits<T>::quiet_NaN()), found.best), d, out->v + c);
+    };
+    int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+      take_rows(c, [&](const T* p) HWY_ATTR { return LoadU(d, p); });
     }
-#pragma GCC unroll 4
-    for (int64_t k = 0; k < kVectors; ++k) Store(best[k], d, out->v + c + k * lanes);
+    if (c < columns) {
+      const auto count = static_cast<size_t>(columns - c);
+      take_rows(c, [&](const T* p) HWY_ATTR { return load_partial(d, p, count); });
+    }
   }
 }
 
