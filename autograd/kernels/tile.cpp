@@ -49,25 +49,20 @@ void transpose_plain(const E* from, int64_t from_stride, E* to, int64_t to_strid
   }
 }
 
-// Through a buffer of whole cache lines: strides that are a multiple of 4096 bytes put all lines of a column
-// into one set of the cache, so each line is read once and written once as a whole.
 template <class E>
 void transpose_block(const E* from, int64_t from_stride, E* to, int64_t to_stride) {
   constexpr int64_t kLine = 64 / sizeof(E);
   constexpr int64_t kStep = 16 / sizeof(E);
-  alignas(64) E buffer[kLine * kLine];
   for (int64_t j = 0; j < kLine; j += kStep) {
     for (int64_t i = 0; i < kLine; i += kStep)
-      transpose_vectors(from + i + j * from_stride, from_stride, buffer + i * kLine + j, kLine);
+      transpose_vectors(from + i + j * from_stride, from_stride, to + i * to_stride + j, to_stride);
   }
-  for (int64_t i = 0; i < kLine; ++i) std::memcpy(to + i * to_stride, buffer + i * kLine, 64);
 }
 
 template <class E>
-void transpose(const E* from, int64_t from_stride, E* to, int64_t to_stride, int64_t rows, int64_t columns,
-               TransposeBlock<E> lanes) {
+void transpose_lines(const E* from, int64_t from_stride, E* to, int64_t to_stride, int64_t rows,
+                     int64_t columns, TransposeBlock<E> block) {
   constexpr int64_t kLine = 64 / sizeof(E);
-  const TransposeBlock<E> block = lanes != nullptr ? lanes : &transpose_block<E>;
   int64_t r = 0;
   for (; r + kLine <= rows; r += kLine) {
     int64_t c = 0;
@@ -77,6 +72,34 @@ void transpose(const E* from, int64_t from_stride, E* to, int64_t to_stride, int
                     columns - c);
   }
   transpose_plain(from + r, from_stride, to + r * to_stride, to_stride, rows - r, columns);
+}
+
+template <class E>
+void transpose(const E* from, int64_t from_stride, E* to, int64_t to_stride, int64_t rows, int64_t columns,
+               TransposeBlock<E> lanes) {
+  const TransposeBlock<E> block = lanes != nullptr ? lanes : &transpose_block<E>;
+  // Rows that are a multiple of 2048 bytes apart share one or two sets of the cache, which do not hold the
+  // lines of a block: it is written by whole rows, by way of a buffer.
+  constexpr int64_t kRows = 32, kColumns = 512 / sizeof(E);
+  const bool crowded = static_cast<size_t>(to_stride) * sizeof(E) % 2048 == 0;
+  if (!crowded || rows % kRows != 0 || columns < kColumns)
+    return transpose_lines(from, from_stride, to, to_stride, rows, columns, block);
+  constexpr int64_t kLine = 64 / sizeof(E);
+  alignas(64) E buffer[kRows * kColumns];
+  int64_t c = 0;
+  for (; c + kColumns <= columns; c += kColumns) {
+    for (int64_t r = 0; r < rows; r += kRows) {
+      for (int64_t j = 0; j < kColumns; j += kLine) {
+        for (int64_t i = 0; i < kRows; i += kLine)
+          block(from + r + i + (c + j) * from_stride, from_stride, buffer + i * kColumns + j, kColumns);
+      }
+      for (int64_t i = 0; i < kRows; ++i) {
+        for (int64_t j = 0; j < kColumns; j += kLine)
+          std::memcpy(to + (r + i) * to_stride + c + j, buffer + i * kColumns + j, 64);
+      }
+    }
+  }
+  transpose_lines(from + c * from_stride, from_stride, to + c, to_stride, rows, columns - c, block);
 }
 
 // Blocks of 16 × 16, so that both sides use their cache lines while they are near.

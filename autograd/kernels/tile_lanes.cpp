@@ -15,7 +15,71 @@ namespace {
 
 using namespace hwy::HWY_NAMESPACE;
 
-#if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
+#if HWY_TARGET == HWY_AVX3
+
+// Vectors as wide as a cache line, in pairs of rows: lanes side by side, then blocks of 16 bytes.
+template <class E>
+constexpr FixedTag<E, 64 / sizeof(E)> d_line;
+using Line = Vec<FixedTag<uint64_t, 8>>;
+
+// Four vectors of four blocks each, transposed as a matrix of blocks, to the lines to + k·step.
+template <class E>
+HWY_INLINE HWY_ATTR void store_blocks(Line a, Line b, Line c, Line d, E* to, int64_t step) {
+  constexpr auto d64 = d_line<uint64_t>;
+  const auto even = [](Line u, Line v) HWY_ATTR { return OddEvenBlocks(SwapAdjacentBlocks(v), u); };
+  const auto odd = [](Line u, Line v) HWY_ATTR { return OddEvenBlocks(v, SwapAdjacentBlocks(u)); };
+  const auto store = [&](Line v, int64_t k)
+                         HWY_ATTR { StoreU(BitCast(d_line<E>, v), d_line<E>, to + k * step); };
+  const Line ac = ConcatLowerLower(d64, c, a), bd = ConcatLowerLower(d64, d, b);
+  const Line ac_high = ConcatUpperUpper(d64, c, a), bd_high = ConcatUpperUpper(d64, d, b);
+  store(even(ac, bd), 0);
+  store(odd(ac, bd), 1);
+  store(even(ac_high, bd_high), 2);
+  store(odd(ac_high, bd_high), 3);
+}
+
+// 16 × 16 elements.
+HWY_ATTR void transpose_lines(const uint32_t* from, int64_t from_stride, uint32_t* to, int64_t to_stride) {
+  constexpr auto d32 = d_line<uint32_t>;
+  constexpr auto d64 = d_line<uint64_t>;
+  Line quad[16];  // block l of quad[4k + j]: row 4l + j of columns 4k … 4k + 3
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; ++k) {
+    const uint32_t* at = from + 4 * k * from_stride;
+    const auto a = LoadU(d32, at), b = LoadU(d32, at + from_stride);
+    const auto c = LoadU(d32, at + 2 * from_stride), d = LoadU(d32, at + 3 * from_stride);
+    const Line ab = BitCast(d64, InterleaveLower(d32, a, b)), cd = BitCast(d64, InterleaveLower(d32, c, d));
+    const Line ab_high = BitCast(d64, InterleaveUpper(d32, a, b));
+    const Line cd_high = BitCast(d64, InterleaveUpper(d32, c, d));
+    quad[4 * k] = InterleaveLower(d64, ab, cd);
+    quad[4 * k + 1] = InterleaveUpper(d64, ab, cd);
+    quad[4 * k + 2] = InterleaveLower(d64, ab_high, cd_high);
+    quad[4 * k + 3] = InterleaveUpper(d64, ab_high, cd_high);
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j)
+    store_blocks(quad[j], quad[4 + j], quad[8 + j], quad[12 + j], to + j * to_stride, 4 * to_stride);
+}
+
+// 8 × 8 elements.
+HWY_ATTR void transpose_lines(const uint64_t* from, int64_t from_stride, uint64_t* to, int64_t to_stride) {
+  constexpr auto d64 = d_line<uint64_t>;
+  Line pair[8];  // block l of pair[2k + j]: row 2l + j of columns 2k and 2k + 1
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; ++k) {
+    const Line a = LoadU(d64, from + 2 * k * from_stride), b = LoadU(d64, from + (2 * k + 1) * from_stride);
+    pair[2 * k] = InterleaveLower(d64, a, b);
+    pair[2 * k + 1] = InterleaveUpper(d64, a, b);
+  }
+#pragma GCC unroll 2
+  for (int j = 0; j < 2; ++j)
+    store_blocks(pair[j], pair[2 + j], pair[4 + j], pair[6 + j], to + j * to_stride, 2 * to_stride);
+}
+
+TransposeBlock<uint32_t> block_32() { return &transpose_lines; }
+TransposeBlock<uint64_t> block_64() { return &transpose_lines; }
+
+#elif HWY_TARGET == HWY_AVX2
 
 constexpr FixedTag<uint32_t, 8> d32;
 constexpr FixedTag<uint64_t, 4> d64;
@@ -62,18 +126,10 @@ HWY_INLINE HWY_ATTR void transpose_vectors(const uint64_t* from, int64_t from_st
 template <class E>
 HWY_ATTR void transpose_block(const E* from, int64_t from_stride, E* to, int64_t to_stride) {
   constexpr int64_t kStep = 32 / sizeof(E), kLine = 2 * kStep;
-  // Sixteen lines that are a multiple of 2048 bytes apart share one or two sets of the cache, which do not
-  // hold all of them: each is read once and written once as a whole, by way of a buffer.
-  alignas(64) E buffer[kLine * kLine];
-  const bool crowded = kLine == 16 && static_cast<size_t>(to_stride) * sizeof(E) % 2048 == 0;
-  E* const y = crowded ? buffer : to;
-  const int64_t stride = crowded ? kLine : to_stride;
   for (int64_t j = 0; j < kLine; j += kStep) {
     for (int64_t i = 0; i < kLine; i += kStep)
-      transpose_vectors(from + i + j * from_stride, from_stride, y + i * stride + j, stride);
+      transpose_vectors(from + i + j * from_stride, from_stride, to + i * to_stride + j, to_stride);
   }
-  if (!crowded) return;
-  for (int64_t i = 0; i < kLine; ++i) hwy::CopyBytes<64>(buffer + i * kLine, to + i * to_stride);
 }
 
 TransposeBlock<uint32_t> block_32() { return &transpose_block<uint32_t>; }

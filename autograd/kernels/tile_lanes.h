@@ -1,6 +1,6 @@
 #pragma once
 
-// Transposing blocks on vectors of 32 bytes. Internal, not installed.
+// Transposing blocks on vectors of 32 or 64 bytes. Internal, not installed.
 
 #include <cstdint>
 
