@@ -7,14 +7,17 @@
 #include "autograd/kernels/inside.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/tile.h"
+#include "autograd/kernels/tile_lanes.h"
 #include "autograd/kernels/walk.h"
 
 namespace tapegrad::kernels {
 namespace {
 
-constexpr int64_t kGrain = 32768;  // elements of a piece of work
-constexpr int64_t kTogether = 8;   // outer blocks for which an index is read once
-constexpr int64_t kStrip = 256;    // columns gathered at a time, so that all rows of x stay near
+constexpr int64_t kGrain = 32768;      // elements of a piece of work
+constexpr int64_t kMostTurned = 1024;  // elements along dim of which a line each stays near
+constexpr int64_t kTogether = 8;       // outer blocks for which an index is read once
+constexpr int64_t kStrip = 256;        // columns gathered at a time, so that all rows of x stay near
+constexpr int64_t kEntries = 512;  // entries read twice, to look whether they are inside and to follow them
 constexpr int64_t kBand = 16;      // columns that one thread has for itself: a cache line
 
 // The first place outside that any thread met.
@@ -76,11 +79,54 @@ void take_elements(const E* x, const int64_t* index, E* y, int64_t n, int64_t co
     pick(x + o * n, y + o * count, k, end, [=](int64_t i) { return index[i]; });
 }
 
+// The same of as many outer blocks as a cache line has elements, all entries being inside. Turned by a
+// quarter, what an entry names in all blocks is one line: lines are picked, and turned back.
 template <class E>
-int64_t take(const Slices& s, const void* from, const int64_t* index, void* to) {
+void take_lines(const E* x, const int64_t* index, E* y, int64_t n, int64_t count, TransposePicked<E> picked) {
+  constexpr int64_t kLine = 64 / sizeof(E);
+  alignas(64) E turned[kMostTurned * kLine];
+  transpose_tile(x, n, turned, kLine, n, kLine);
+  int64_t k = 0;
+  for (; k + kLine <= count; k += kLine) picked(turned, index + k, y + k, count);
+  for (int64_t o = 0; o < kLine; ++o) {
+    for (int64_t i = k; i < count; ++i) y[o * count + i] = turned[index[i] * kLine + o];
+  }
+}
+
+// take() of single elements from whole groups of outer blocks by take_lines(); returns how many blocks that
+// were.
+template <class E>
+int64_t take_groups(const Slices& s, const E* x, const int64_t* index, E* y, TransposePicked<E> picked) {
+  constexpr int64_t kLine = 64 / sizeof(E);
+  const int64_t groups = s.outer / kLine;
+  // Turning all of x must not take longer than what it saves.
+  if (picked == nullptr || s.n > kMostTurned || 2 * s.count < s.n || groups == 0) return 0;
+  const int64_t grain = std::max<int64_t>(1, kGrain / (kLine * s.count));
+  parallel_for(groups, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t g = begin; g < end; ++g)
+      take_lines(x + g * kLine * s.n, index, y + g * kLine * s.count, s.n, s.count, picked);
+  });
+  return groups * kLine;
+}
+
+template <class E>
+int64_t take(Slices s, const void* from, const int64_t* index, void* to) {
   Outside failed;
   const auto* x = static_cast<const E*>(from);
   auto* y = static_cast<E*>(to);
+  if constexpr (sizeof(E) == 4 || sizeof(E) == 8) {
+    if (s.inner == 1 && s.outer > 1 && s.count > 0) {
+      const int64_t bad = first_outside(index, s.count, s.n);
+      if (bad >= 0) return bad;
+      int64_t done = 0;
+      if constexpr (sizeof(E) == 4) done = take_groups(s, x, index, y, transpose_picked_32());
+      else done = take_groups(s, x, index, y, transpose_picked_64());
+      if (done == s.outer) return -1;
+      s.outer -= done;
+      x += done * s.n;
+      y += done * s.count;
+    }
+  }
   const int64_t together = s.inner == 1 ? std::min(s.outer, kTogether) : 1;
   const int64_t piece = std::max<int64_t>(1, kGrain / (together * std::max<int64_t>(1, s.inner)));
   const int64_t pieces = (s.count + piece - 1) / piece;
@@ -205,7 +251,7 @@ int64_t gather(const Elements& s, const void* from, const int64_t* index, void* 
   const auto* x = static_cast<const E*>(from);
   auto* y = static_cast<E*>(to);
   // Strip by strip of the last axis, through all rows.
-  const int64_t strip = std::min(a.run, a.run_step == 0 ? kGrain : kStrip);
+  const int64_t strip = std::min(a.run, a.run_step == 0 ? kEntries : kStrip);
   const int64_t strips = (a.run + strip - 1) / strip, tasks = strips * a.middle_size;
   parallel_for(a.outer_size * tasks, std::max<int64_t>(1, kGrain / strip), [&](int64_t begin, int64_t end) {
     Walk block(a.outer, a.outer_rank, begin / tasks), row(a.middle, a.middle_rank, begin % a.middle_size);

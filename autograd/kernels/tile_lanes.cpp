@@ -38,16 +38,16 @@ HWY_INLINE HWY_ATTR void store_blocks(Line a, Line b, Line c, Line d, E* to, int
   store(odd(ac_high, bd_high), 3);
 }
 
-// 16 × 16 elements.
-HWY_ATTR void transpose_lines(const uint32_t* from, int64_t from_stride, uint32_t* to, int64_t to_stride) {
+// 16 × 16 elements, column k at from(k).
+template <class From>
+HWY_INLINE HWY_ATTR void transpose_lines(From from, uint32_t* to, int64_t to_stride) {
   constexpr auto d32 = d_line<uint32_t>;
   constexpr auto d64 = d_line<uint64_t>;
   Line quad[16];  // block l of quad[4k + j]: row 4l + j of columns 4k … 4k + 3
 #pragma GCC unroll 4
   for (int k = 0; k < 4; ++k) {
-    const uint32_t* at = from + 4 * k * from_stride;
-    const auto a = LoadU(d32, at), b = LoadU(d32, at + from_stride);
-    const auto c = LoadU(d32, at + 2 * from_stride), d = LoadU(d32, at + 3 * from_stride);
+    const auto a = LoadU(d32, from(4 * k)), b = LoadU(d32, from(4 * k + 1));
+    const auto c = LoadU(d32, from(4 * k + 2)), d = LoadU(d32, from(4 * k + 3));
     const Line ab = BitCast(d64, InterleaveLower(d32, a, b)), cd = BitCast(d64, InterleaveLower(d32, c, d));
     const Line ab_high = BitCast(d64, InterleaveUpper(d32, a, b));
     const Line cd_high = BitCast(d64, InterleaveUpper(d32, c, d));
@@ -62,12 +62,13 @@ HWY_ATTR void transpose_lines(const uint32_t* from, int64_t from_stride, uint32_
 }
 
 // 8 × 8 elements.
-HWY_ATTR void transpose_lines(const uint64_t* from, int64_t from_stride, uint64_t* to, int64_t to_stride) {
+template <class From>
+HWY_INLINE HWY_ATTR void transpose_lines(From from, uint64_t* to, int64_t to_stride) {
   constexpr auto d64 = d_line<uint64_t>;
   Line pair[8];  // block l of pair[2k + j]: row 2l + j of columns 2k and 2k + 1
 #pragma GCC unroll 4
   for (int k = 0; k < 4; ++k) {
-    const Line a = LoadU(d64, from + 2 * k * from_stride), b = LoadU(d64, from + (2 * k + 1) * from_stride);
+    const Line a = LoadU(d64, from(2 * k)), b = LoadU(d64, from(2 * k + 1));
     pair[2 * k] = InterleaveLower(d64, a, b);
     pair[2 * k + 1] = InterleaveUpper(d64, a, b);
   }
@@ -76,8 +77,20 @@ HWY_ATTR void transpose_lines(const uint64_t* from, int64_t from_stride, uint64_
     store_blocks(pair[j], pair[2 + j], pair[4 + j], pair[6 + j], to + j * to_stride, 2 * to_stride);
 }
 
-TransposeBlock<uint32_t> block_32() { return &transpose_lines; }
-TransposeBlock<uint64_t> block_64() { return &transpose_lines; }
+template <class E>
+HWY_ATTR void transpose_block(const E* from, int64_t from_stride, E* to, int64_t to_stride) {
+  transpose_lines([=](int64_t k) HWY_ATTR { return from + k * from_stride; }, to, to_stride);
+}
+template <class E>
+HWY_ATTR void transpose_picked(const E* from, const int64_t* index, E* to, int64_t to_stride) {
+  transpose_lines([=](int64_t k) HWY_ATTR { return from + index[k] * int64_t{64 / sizeof(E)}; }, to,
+                  to_stride);
+}
+
+TransposeBlock<uint32_t> block_32() { return &transpose_block<uint32_t>; }
+TransposeBlock<uint64_t> block_64() { return &transpose_block<uint64_t>; }
+TransposePicked<uint32_t> picked_32() { return &transpose_picked<uint32_t>; }
+TransposePicked<uint64_t> picked_64() { return &transpose_picked<uint64_t>; }
 
 #elif HWY_TARGET == HWY_AVX2
 
@@ -142,6 +155,13 @@ TransposeBlock<uint64_t> block_64() { return nullptr; }
 
 #endif
 
+#if HWY_TARGET != HWY_AVX3
+
+TransposePicked<uint32_t> picked_32() { return nullptr; }
+TransposePicked<uint64_t> picked_64() { return nullptr; }
+
+#endif
+
 }  // namespace
 }  // namespace tapegrad::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -152,9 +172,13 @@ namespace tapegrad::kernels {
 
 HWY_EXPORT(block_32);
 HWY_EXPORT(block_64);
+HWY_EXPORT(picked_32);
+HWY_EXPORT(picked_64);
 
 TransposeBlock<uint32_t> transpose_block_32() { return target(HWY_DISPATCH_TABLE(block_32))(); }
 TransposeBlock<uint64_t> transpose_block_64() { return target(HWY_DISPATCH_TABLE(block_64))(); }
+TransposePicked<uint32_t> transpose_picked_32() { return target(HWY_DISPATCH_TABLE(picked_32))(); }
+TransposePicked<uint64_t> transpose_picked_64() { return target(HWY_DISPATCH_TABLE(picked_64))(); }
 
 }  // namespace tapegrad::kernels
 

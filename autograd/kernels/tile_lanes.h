@@ -10,8 +10,14 @@ namespace tapegrad::kernels {
 template <class E>
 using TransposeBlock = void (*)(const E* from, int64_t from_stride, E* to, int64_t to_stride);
 
-// For the target in use; null where its vectors are shorter.
+// The same with column c being the line from + 64 bytes·index[c].
+template <class E>
+using TransposePicked = void (*)(const E* from, const int64_t* index, E* to, int64_t to_stride);
+
+// For the target in use; null where its vectors are shorter, for picked ones than 64 bytes.
 TransposeBlock<uint32_t> transpose_block_32();
 TransposeBlock<uint64_t> transpose_block_64();
+TransposePicked<uint32_t> transpose_picked_32();
+TransposePicked<uint64_t> transpose_picked_64();
 
 }  // namespace tapegrad::kernels
