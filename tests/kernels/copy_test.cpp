@@ -154,32 +154,38 @@ TEST_CASE("kernels/index: single elements taken and gathered") {
   constexpr int64_t kOuter = 19, kN = 23;
   const Bytes x = noise(8 * kOuter * kN * 600);
   std::mt19937_64 bits(12);
-  for (size_t element : {1, 4, 8}) {
-    for (const int64_t count : {1, 4, 7, 600}) {
-      CAPTURE(element);
-      CAPTURE(count);
-      std::vector<int64_t> index(static_cast<size_t>(kOuter * count));
-      for (int64_t& entry : index) entry = static_cast<int64_t>(bits() % kN);
-      // want[i] = x[place(i)]
-      auto expect = [&](const Bytes& got, auto&& place) {
-        for (size_t i = 0; i < got.size() / element; ++i) {
-          const size_t at = static_cast<size_t>(place(static_cast<int64_t>(i))) * element;
-          REQUIRE(std::memcmp(&got[i * element], &x[at], element) == 0);
-        }
-      };
-      Bytes got(static_cast<size_t>(kOuter * count) * element);
-      CHECK(kernels::take(element, {kOuter, kN, 1, count}, x.data(), index.data(), got.data()) == -1);
-      expect(got, [&](int64_t i) { return i / count * kN + index[static_cast<size_t>(i % count)]; });
-      const kernels::Elements last{2, 1, kN, {kOuter, count}, {kN, 1}, {count, 1}};
-      CHECK(kernels::gather(element, last, x.data(), index.data(), got.data()) == -1);
-      expect(got, [&](int64_t i) { return i / count * kN + index[static_cast<size_t>(i)]; });
-      const kernels::Elements first{2, 0, kN, {kOuter, count}, {count, 1}, {count, 1}};
-      CHECK(kernels::gather(element, first, x.data(), index.data(), got.data()) == -1);
-      expect(got, [&](int64_t i) { return index[static_cast<size_t>(i)] * count + i % count; });
-      index[index.size() / 2] = kN;
-      const auto bad = static_cast<int64_t>(index.size() / 2);
-      CHECK(kernels::gather(element, last, x.data(), index.data(), got.data()) == bad);
-      CHECK(kernels::gather(element, first, x.data(), index.data(), got.data()) == bad);
+  on_each_target([&](const std::string& target) {
+    CAPTURE(target);
+    for (size_t element : {1, 4, 8}) {
+      for (const int64_t count : {1, 4, 7, 12, 37, 600}) {
+        CAPTURE(element);
+        CAPTURE(count);
+        std::vector<int64_t> index(static_cast<size_t>(kOuter * count));
+        for (int64_t& entry : index) entry = static_cast<int64_t>(bits() % kN);
+        // want[i] = x[place(i)]
+        auto expect = [&](const Bytes& got, auto&& place) {
+          for (size_t i = 0; i < got.size() / element; ++i) {
+            const size_t at = static_cast<size_t>(place(static_cast<int64_t>(i))) * element;
+            REQUIRE(std::memcmp(&got[i * element], &x[at], element) == 0);
+          }
+        };
+        Bytes got(static_cast<size_t>(kOuter * count) * element);
+        CHECK(kernels::take(element, {kOuter, kN, 1, count}, x.data(), index.data(), got.data()) == -1);
+        expect(got, [&](int64_t i) { return i / count * kN + index[static_cast<size_t>(i % count)]; });
+        const kernels::Elements last{2, 1, kN, {kOuter, count}, {kN, 1}, {count, 1}};
+        CHECK(kernels::gather(element, last, x.data(), index.data(), got.data()) == -1);
+        expect(got, [&](int64_t i) { return i / count * kN + index[static_cast<size_t>(i)]; });
+        const kernels::Elements first{2, 0, kN, {kOuter, count}, {count, 1}, {count, 1}};
+        CHECK(kernels::gather(element, first, x.data(), index.data(), got.data()) == -1);
+        expect(got, [&](int64_t i) { return index[static_cast<size_t>(i)] * count + i % count; });
+        index[index.size() / 2] = kN;
+        const auto bad = static_cast<int64_t>(index.size() / 2);
+        CHECK(kernels::gather(element, last, x.data(), index.data(), got.data()) == bad);
+        CHECK(kernels::gather(element, first, x.data(), index.data(), got.data()) == bad);
+        index[static_cast<size_t>(count / 2)] = kN;
+        CHECK(kernels::take(element, {kOuter, kN, 1, count}, x.data(), index.data(), got.data()) ==
+              count / 2);
+      }
     }
-  }
+  });
 }

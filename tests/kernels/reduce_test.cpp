@@ -196,6 +196,66 @@ TEST_CASE_TEMPLATE("kernels/reduce: logsumexp in every layout", T, float, double
   });
 }
 
+double exact_variance(const std::vector<double>& v) {
+  const double count = static_cast<double>(v.size()), mean = exact_sum(v) / count;
+  std::vector<double> squares;
+  for (double x : v) squares.push_back((x - mean) * (x - mean));
+  return exact_sum(squares) / count;
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: var in every layout, far from 0 and with jumps", T, float, double) {
+  Numbers numbers(7);
+  std::vector<Case> cases = all_cases();
+  for (const Case& more :
+       {Case{{70'000}, {true}}, Case{{300, 300}, {true, false}}, Case{{9000, 3}, {true, false}}})
+    cases.push_back(more);
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (const Case& c : cases) {
+      for (const bool jumps : {false, true}) {
+        CAPTURE(c.text());
+        CAPTURE(jumps);
+        auto x = numbers.vector<T>(c.numel(), 3000, 3001);
+        if (jumps) std::fill(x.begin(), x.begin() + static_cast<int64_t>(x.size()) / 8, T{-5000});
+        const auto y = reduced(Reduce::var, c, x);
+        const auto terms = addends(c, x);
+        // Some 20 roundings of the squares of offsets from a centre, whose sum is the more above the result
+        // the farther the first elements lie from the mean: at most 1024 / 16 times, see reduce_lanes.cpp.
+        const double factor = 20 * (jumps ? 65 : 2) * kUnit<T>;
+        // What is left out of the means of parts, which are numbers in double, when they are joined.
+        const double lost = 16 * kUnit<double> * 5000;
+        bool right = true;
+        for (size_t i = 0; i < terms.size(); ++i) {
+          const double exact = exact_variance(terms[i]);
+          right = right &&
+                  std::fabs(static_cast<double>(y[i]) - exact) <= factor * exact + lost * std::sqrt(exact);
+        }
+        CHECK(right);
+      }
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: var of equal elements is 0, of an infinite one NaN", T, float, double) {
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (const Case& c : all_cases()) {
+      CAPTURE(c.text());
+      std::vector<T> x(static_cast<size_t>(c.numel()), static_cast<T>(0.1));
+      const auto zeros = reduced(Reduce::var, c, x);
+      CHECK(std::all_of(zeros.begin(), zeros.end(), [](T y) { return y == 0; }));
+      for (const T special : {kInf<T>, -kInf<T>, kNan<T>}) {
+        x.back() = special;
+        CHECK(std::isnan(reduced(Reduce::var, c, x).back()));
+        x.back() = static_cast<T>(0.1);
+        x.front() = special;
+        CHECK(std::isnan(reduced(Reduce::var, c, x).front()));
+        x.front() = static_cast<T>(0.1);
+      }
+    }
+  });
+}
+
 TEST_CASE_TEMPLATE("kernels/reduce: special values of sums and logsumexp", T, float, double) {
   on_each_target([&](const std::string& name) {
     CAPTURE(name);
