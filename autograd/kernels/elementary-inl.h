@@ -1,12 +1,12 @@
 // The formulas of the lanes of exponentials, logarithms, saturating functions and powers, and of their
 // derivatives. Included once per target, see lanes_elementary.cpp.
 
-#include <cmath>
 #include <limits>
 
 #include "autograd/kernels/arithmetic-inl.h"
 #include "autograd/kernels/exp-inl.h"
 #include "autograd/kernels/log-inl.h"
+#include "autograd/kernels/power-inl.h"
 #include "autograd/kernels/tanh-inl.h"
 
 #if defined(TAPEGRAD_KERNELS_ELEMENTARY_INL_H) == defined(HWY_TARGET_TOGGLE)
@@ -20,14 +20,6 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::HWY_NAMESPACE {
 
 using namespace hwy::HWY_NAMESPACE;
-
-template <>
-struct Formula<Lane::pow> {
-  template <class T>
-  static T scalar(T x, T p) {
-    return std::pow(x, p);
-  }
-};
 
 template <>
 struct Formula<Lane::exp> {
@@ -74,26 +66,6 @@ struct Formula<Lane::sigmoid> {
   template <class D, class V>
   static HWY_INLINE HWY_ATTR V f(D d, V x) {
     return sigmoid(d, x);
-  }
-};
-
-template <>
-struct Formula<Lane::pow_backward_x> {
-  template <class T>
-  static T scalar(T g, T x, T p) {
-    // In double also for float, whose powers next to the result may be denormal where it is not.
-    const T df = static_cast<T>(slope(static_cast<double>(x), static_cast<double>(p)));
-    return g == 0 && !std::isfinite(df) ? T{0} : g * df;
-  }
-
- private:
-  static double slope(double x, double p) {
-    if (p == 0) return 0;
-    const double less = p - 1;
-    const double df = p * std::pow(x, less);
-    // What p − 1 lost by rounding counts in the exponent.
-    const double lost = std::abs(p) < 1 ? p - (less + 1) : (p - less) - 1;
-    return lost != 0 && x > 0 && std::isfinite(x) && std::isfinite(df) ? df + df * (lost * std::log(x)) : df;
   }
 };
 

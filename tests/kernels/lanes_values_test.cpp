@@ -252,6 +252,57 @@ TEST_CASE_TEMPLATE("kernels/lanes: the slopes of tanh and sigmoid keep their dig
                              [](W x) { return sigmoid_slope(x); }) <= 4);
 }
 
+// By C's rules, in double.
+double pow_slope(double x, double p) { return p == 0 ? 0 : p * std::pow(x, p - 1); }
+
+TEST_CASE("kernels/lanes: float pow and its slope, by the rules of C") {
+  using Limits = std::numeric_limits<float>;
+  // clang-format off
+  std::vector<float> special = {
+      0, Limits::denorm_min(), 3e-40f, Limits::min(), 0x1p-30f, 0.25f, 0.5f, 0.7f, 0x1.fffffep-1f,
+      1, 0x1.000002p0f, 1.5f, 2, 3, 4, 7.5f, 100, 127, 150, 8388607, 8388609, 16777215, 16777216,
+      1e30f, Limits::max(), kInf<float>, kNaN<float>};
+  // clang-format on
+  for (size_t i = special.size(); i-- > 0;) special.push_back(-special[i]);
+  std::vector<float> g, x, p;
+  for (const float a : special) {
+    for (const float b : special) {
+      x.push_back(a);
+      p.push_back(b);
+    }
+  }
+  // Where the result is neither 0 nor infinite, and where the base is near 1.
+  std::mt19937_64 bits(6);
+  for (int i = 0; i < 200'000; ++i) {
+    std::uniform_real_distribution<double> unit(-1, 1);
+    const double log = i % 2 == 0 ? 88 * unit(bits) : std::exp2(-23 * std::fabs(unit(bits))) * unit(bits);
+    x.push_back(static_cast<float>(std::exp(log)));
+    p.push_back(static_cast<float>(104 * unit(bits) / log));
+  }
+  g.assign(x.size(), 1);
+  for (const LaneTable* table : lane_tables()) {
+    const auto y = run<float>(*table, Lane::pow, {x, p});
+    const auto dx = run<float>(*table, Lane::pow_backward_x, {g, x, p});
+    double worst = 0;
+    int wrong = 0;  // kinds of number, or signs of one
+    for (size_t i = 0; i < x.size(); ++i) {
+      const auto check = [&](float got, double exact) {
+        const auto rounded = static_cast<float>(exact);
+        if (std::isfinite(rounded)) {
+          if (!(ulps<float>(got, exact) <= worst)) worst = ulps<float>(got, exact);
+          wrong += std::signbit(got) != std::signbit(rounded);
+        } else {
+          wrong += std::isnan(exact) ? !std::isnan(got) : got != rounded;
+        }
+      };
+      check(y[i], std::pow(static_cast<double>(x[i]), static_cast<double>(p[i])));
+      check(dx[i], pow_slope(static_cast<double>(x[i]), static_cast<double>(p[i])));
+    }
+    CHECK(wrong == 0);
+    CHECK(worst <= 0.52);
+  }
+}
+
 TEST_CASE_TEMPLATE("kernels/lanes: the derivatives of pow", T, float, double) {
   std::mt19937_64 bits(5);
   std::uniform_real_distribution<double> base(0.1, 10), exponent(-4, 4);
