@@ -20,8 +20,9 @@ struct Flags {
   bool kinks = false;  // continuous, with points where the derivative jumps
   bool jump = false;   // the value itself jumps
   bool poles = false;  // the derivative is infinite somewhere; see OpKind pole rule in autograd/README.md
-  bool zero_gradient = false;                // the gradient is 0 wherever it exists
-  bool random = false;                       // draws from a counter-based generator keyed by an input
+  bool zero_gradient = false;  // the gradient is 0 wherever it exists
+  bool cancels = false;  // its kernel subtracts terms of which little may be left: rounding errors are theirs
+  bool random = false;   // draws from a counter-based generator keyed by an input
   bool writes_state = false;                 // changes a cell
   const char* non_differentiable = nullptr;  // why there is no gradient, for ops that have none
 };
