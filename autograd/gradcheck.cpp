@@ -143,7 +143,7 @@ Report gradcheck(Tape& tape, const Tensor& y, const Tensor& cotangent, const Gra
   // What cannot be swept throws here as it does there.
   if (!y.defined() || y.handle()->tape != tape.serial() || !y.handle()->tracked) tape.gradient(y, cotangent);
   ReportBuilder report(options.seed);
-  TapeSubject whole(tape, y, /*promote=*/true);
+  TapeSubject whole(tape, {y}, /*promote=*/true);
   report.inputs_of(whole);
   bool single = false;
   for (uint32_t value = 0; value < tape.values(); ++value) {

@@ -24,8 +24,9 @@ struct Flags {
   bool jump = false;   // the value itself jumps
   bool poles = false;  // the derivative is infinite somewhere; see OpKind pole rule in autograd/README.md
   bool zero_gradient = false;  // the gradient is 0 wherever it exists
-  bool random = false;         // draws from a counter-based generator keyed by an input
-  bool writes_state = false;   // changes a cell
+  bool cancels = false;  // its kernel subtracts terms of which little may be left: rounding errors are theirs
+  bool random = false;   // draws from a counter-based generator keyed by an input
+  bool writes_state = false;  // changes a cell
   // Every output has the shape and dtype of some operand and depends on that operand's elements at its own
   // place alone, so it may be written over it; and once the shapes are checked nothing throws. For `update`.
   bool in_place = false;

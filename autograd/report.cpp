@@ -119,7 +119,8 @@ std::string Report::text(bool colour) const {
   for (const bool direction : {false, true}) {
     for (const CheckedEntry& e : entries_) {
       if (e.passed || (e.entry < 0) != direction || ++shown > kShown) continue;
-      text += fmt::format("\n  {}{}{} at {}: {}", red, name(e.verdict), plain, place(e, inputs_), numbers(e));
+      text += fmt::format("\n  {}{}{} {}{}: {}", red, name(e.verdict), plain, e.input < 0 ? "" : "at ",
+                          place(e, inputs_), numbers(e));
     }
   }
   if (shown > kShown) text += fmt::format("\n  … and {} more", shown - kShown);

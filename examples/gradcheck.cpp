@@ -32,16 +32,19 @@ int main() {
 
   const Report right =
       gradcheck([](const Tensor& x, const Tensor& w) { return apply(op<Gauss>, {matmul(x, w)}); }, {x, w});
-  fmt::print("a right function of two tensors\n{}\n\n", right.text());
+  fmt::print("a right function of two tensors\n");
+  print(right);  // in colour on a terminal
 
   // The same for the parameters of a network: f has no arguments.
   nn::FeedForward net({4, 5, 3}, {nn::tanh, nn::identity}, rng, nn::gaussian, float64);
   const Tensor labels = tensor({0, 2, 1});
   const Report network = gradcheck([&] { return cross_entropy(net(x), labels); }, parameters(net));
-  fmt::print("every weight of a 4-5-3 network\n{}\n\n", network.text());
+  fmt::print("\nevery weight of a 4-5-3 network\n");
+  print(network);
 
   const Report wrong = gradcheck([](const Tensor& x) { return apply(op<WrongGauss>, {x}); }, {x});
-  fmt::print("a derivative with its factor 2 forgotten\n{}\n", wrong.text());
+  fmt::print("\na derivative with its factor 2 forgotten\n");
+  print(wrong);
 
   const bool caught = !wrong.ok() && wrong.worst().verdict == Verdict::disagree;
   return right.ok() && network.ok() && caught ? 0 : 1;

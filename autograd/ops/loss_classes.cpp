@@ -116,6 +116,7 @@ struct CrossEntropyBackward {
   static constexpr std::string_view operands[] = {"g", "logits", "target", "weight"};
   static constexpr int min_inputs = 3;
   static constexpr uint32_t constant_operands = 1u << 3;
+  static constexpr Flags flags = {.cancels = true};  // softmax − target
   static void shape(Call& call) {
     const ClassDims dims = check_cross_entropy(call, 1);
     call.require_same_dtype(1, 0);

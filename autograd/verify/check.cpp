@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "autograd/kernels/parallel.h"
 #include "autograd/raise.h"
 #include "autograd/verify/differences.h"
 
@@ -47,15 +48,19 @@ double root_mean_square(const Tensor& x) {
   return squares > 0 ? std::sqrt(squares / static_cast<double>(count)) : 1;
 }
 
-// ±(½ to 1½), from a counter by SplitMix64: never so small that an entry would be passed over, and drawn in a
-// fraction of the time of a run of a large function.
-double random_part(uint64_t counter) {
+// Random bits of a counter, by SplitMix64.
+uint64_t random_bits(uint64_t counter) {
   uint64_t z = counter * 0x9E3779B97F4A7C15u;
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  z ^= z >> 31;
-  const double size = 0.5 + static_cast<double>(z >> 12) * 0x1p-52;
-  return (z & 1) != 0 ? size : -size;
+  return z ^ (z >> 31);
+}
+
+// ±(½ to 1½), from 16 bits: never so small that an entry would be passed over. Four parts of 64 bits take a
+// fraction of the time of a run of a large function.
+double random_part(uint64_t bits) {
+  const double size = 0.5 + static_cast<double>(bits >> 1 & 0x7fff) * 0x1p-15;
+  return (bits & 1) != 0 ? size : -size;
 }
 
 // ⟨direction, g⟩, and the size that a random sum of such terms has.
@@ -177,15 +182,20 @@ Tensors Check::random_direction(bool together) {
   const double widest = rms_.empty() ? 0 : *std::max_element(rms_.begin(), rms_.end());
   for (size_t v = 0; v < subject_.varied().size(); ++v) {
     const Tensor& x = subject_.inputs()[static_cast<size_t>(subject_.varied()[v])];
-    direction.push_back(copy_of(x));
+    direction.push_back(space_like(x));
+    const double* from = elements(x);
     double* to = elements(direction.back());
     const uint64_t counter = together ? common : rng_.bits();
     const double least = 0.1 * (together ? widest : rms_[v]);
-    for (int64_t i = 0; i < x.numel(); ++i) {
-      const double size = std::isfinite(to[i]) ? std::max(std::fabs(to[i]), least) : 0;
-      const uint64_t key = together ? std::bit_cast<uint64_t>(to[i] + 0.0) : static_cast<uint64_t>(i);
-      to[i] = random_part(counter + key) * size;
-    }
+    kernels::parallel_for(x.numel(), int64_t{16384}, [&](int64_t begin, int64_t end) {
+      uint64_t bits = 0;
+      for (int64_t i = begin; i < end; ++i) {
+        const double at = std::fabs(from[i]), size = at < INFINITY ? std::max(at, least) : 0;
+        if (together) bits = random_bits(counter + std::bit_cast<uint64_t>(from[i] + 0.0));
+        else bits = i % 4 == 0 ? random_bits(counter + static_cast<uint64_t>(i)) : bits >> 16;
+        to[i] = random_part(bits) * size;
+      }
+    });
   }
   return direction;
 }
@@ -234,6 +244,7 @@ void Check::directions(std::span<const int> cotangents) {
   }
 }
 
+// Rule: ties
 void Check::ties() {
   const auto& found = report_.report().entries();
   const auto by_point = [](const CheckedEntry& e) { return e.passed && excused(e.verdict); };
@@ -251,6 +262,7 @@ void Check::ties() {
 
 // Halves a direction that failed until the wrong entries are few enough to be looked at one by one.
 //
+// Rule: entries of a direction
 // Where several entries are at kinks, the sides of a direction through them lie far apart, or anywhere,
 // though the gradient of each entry lies between its own. A jump or a pole of one entry says nothing about
 // the others. So it is the entries that decide there, as many as the effort allows: a direction that passes
@@ -263,6 +275,7 @@ bool Check::search(int q, const Tensors& direction) {
   early_ = 1e-6;
   enough_ = 1e-3;
   last_evaluation_ = report_.report().evaluations() + kMostSearched;
+  // Rule: noisy direction
   // Parts that agree say more than a whole that is too noisy to tell.
   bool bends = report_.report().entries()[begin].verdict == Verdict::noisy, known = true;
   for (size_t v = 0; v < direction.size(); ++v) {
@@ -323,6 +336,11 @@ bool Check::check(Line& line, std::span<const int> which, const double* gradient
   for (int q = 0; q < line.count(); ++q) {
     const int c = which[static_cast<size_t>(q)];
     evidence[q] = {gradients[q], {}, typical[q], 0, 0, ground_.mass(c), ground_.weight(c), scale};
+    // Rule: rounded directions
+    // A coordinate off by half a unit of x moves φ by as much of g·x, and the step by as much of itself. That
+    // of one entry is known.
+    const double moves = 2 * typical[q] + std::fabs(gradients[q]);
+    if (entry < 0 && std::isfinite(moves)) evidence[q].carried = 2 * kUnit * moves;
   }
   // A direction costs as much as an entry and there are few, but each evaluation may be of a whole network.
   const Effort effort{options_.tolerance, entry >= 0 ? early_ : 4 * early_, enough_, entry >= 0 ? 0.0 : 0.5,
@@ -382,6 +400,7 @@ void Check::try_canary(Line& line, std::span<const Evidence> evidence, bool whol
   report_.canary(caught);
 }
 
+// Rule: zero gradient
 void Check::note_vacuous() {
   if (options_.expected.zero_gradient) return;
   for (size_t v = 0; v < moved_.size(); ++v) {

@@ -28,6 +28,7 @@ void Differences::settle(Evidence* evidence) {
   for (int q = 0; q < line_.count(); ++q) look_for_cancelling(q, evidence);
 }
 
+// Rule: cancelling
 // Where values stand still over most steps, no noise is seen and the bars are too narrow. A disagreement is
 // looked at once more as if terms as large as the inputs cancelled, and ends if both are next to 0 for values
 // of that size and agree as far as that allows.
@@ -53,13 +54,14 @@ void Differences::look_for_cancelling(int q, Evidence* evidence) {
 
 // What one value of each φ may be off by is 2u·mass, or as measured.
 void Differences::take(double scale, int levels, Evidence* evidence) {
-  double errors[Line::kMost];
+  double errors[Line::kMost], carried[Line::kMost];
   for (int q = 0; q < line_.count(); ++q) {
     const double assumed = 2 * kUnit * line_.mass(q);
     errors[q] = sigma_[q] < 0 ? assumed : std::max(4 * sigma_[q], 0x1p-6 * assumed);
   }
+  for (int q = 0; q < line_.count(); ++q) carried[q] = evidence[q].carried;
   Estimate found[Line::kMost];
-  central(line_, scale, levels, measured_ ? errors : nullptr, found);
+  central(line_, scale, levels, measured_ ? errors : nullptr, carried, found);
   for (int q = 0; q < line_.count(); ++q) {
     Estimate& best = evidence[q].difference;
     if (found[q].finite && found[q].bar < best.bar) best = found[q];
@@ -117,6 +119,7 @@ void Differences::find(Evidence* evidence) {
   }
 }
 
+// Rule: measured noise
 void Differences::measure(Evidence* evidence) {
   if (measured_) return;
   measure_noise(line_, scales_[0], sigma_);
@@ -133,6 +136,7 @@ void Differences::take_masses(Evidence& e, int q) const {
   e.natural = std::max(line_.mass(q), weight * largest_input_);
 }
 
+// Rule: hidden
 // Outputs that never moved hide derivatives of up to u·|c·f| over the widest step. Where that matters, a step
 // far away shows which of them depend on the point at all.
 void Differences::count_lost(Evidence* evidence) {
@@ -145,9 +149,7 @@ void Differences::count_lost(Evidence* evidence) {
     matters |= e.lost > 0.1 * e.difference.bar && e.lost > 1e-3 * effort_.tolerance * e.size();
   }
   if (!matters) return;
-  const double far = std::ldexp(line_.widest(), 10);
-  line_.at(far);
-  line_.at(-far);
+  line_.look_far(std::ldexp(line_.widest(), 10));
   for (int q = 0; q < line_.count(); ++q) {
     Evidence& e = evidence[q];
     e.lost = hidden * std::max(0.0, line_.mass(q) - e.moved_mass);

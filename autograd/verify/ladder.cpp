@@ -57,13 +57,13 @@ Rung extrapolate(std::span<const double> quotients, double h, double ratio, doub
   return best;
 }
 
-void central(Line& line, double scale, int levels, const double* noise, Estimate* to) {
+void central(Line& line, double scale, int levels, const double* noise, const double* carried, Estimate* to) {
   constexpr double kSecond = 0.34375;
   const double h = std::ldexp(1.0, static_cast<int>(std::floor(std::log2(scale))) - 5);
   const auto count = static_cast<size_t>(levels);
   const Quotients first(line, h, 2, count), second(line, kSecond * h, 2, count);
   for (int q = 0; q < line.count(); ++q) {
-    const double error = noise != nullptr ? noise[q] : 2 * kUnit * line.mass(q);
+    const double error = (noise != nullptr ? noise[q] : 2 * kUnit * line.mass(q)) + carried[q];
     const Rung a = extrapolate(first[q], h, 2, error);
     const Rung b = extrapolate(second[q], kSecond * h, 2, error);
     to[q] = {};
@@ -80,13 +80,14 @@ void central(Line& line, double scale, int levels, const double* noise, Estimate
   }
 }
 
-Estimate fine_ladder(Line& line, double scale, int q) {
+Estimate fine_ladder(Line& line, double scale, int q, double carried) {
   const double h = scale / 8 / 27;
   const Quotients quotients(line, h, 3, 11);
-  const Rung rung = extrapolate(quotients[q], h, 3, 2 * kUnit * line.mass(q));
+  const double noise = 2 * kUnit * line.mass(q) + carried;
+  const Rung rung = extrapolate(quotients[q], h, 3, noise);
   Estimate estimate;
   estimate.value = rung.value;
-  const double bend = quotients.bend(q, h, 3, 2 * kUnit * line.mass(q));
+  const double bend = quotients.bend(q, h, 3, noise);
   if (rung.finite) estimate.bar = kSafety * (rung.truncation + rung.roundoff) + 0.5 * bend;
   estimate.step = h;
   estimate.narrowest = rung.narrowest;

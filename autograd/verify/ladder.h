@@ -42,13 +42,14 @@ struct Estimate {
 
 // κ·[truncation + round-off + how far they differ] of two ladders with unrelated steps, from h0 and from
 // 0.34375·h0, for each φ of the line into `to`. h0 = 2^(⌊log₂ scale⌋ − 5). 4·levels evaluations. `noise`: of
-// one value of each φ; null: 2u·mass.
+// one value of each φ; null: 2u·mass. `carried`: what comes on top.
+// Rule: bend
 // A kink closer to the point than the steps leaves no trace in central quotients: they are the mean of two
 // slopes. So half of what remains of the gap between the two sides at step 0 is part of the bar: nothing for
 // a smooth function, and exactly the error where all steps reach across a kink.
-void central(Line& line, double scale, int levels, const double* noise, Estimate* to);
+void central(Line& line, double scale, int levels, const double* noise, const double* carried, Estimate* to);
 
 // One ladder of eleven steps in ratio 3, from scale/8·3⁻³ down to scale/8·3⁻¹³: a second opinion. For φ_q.
-Estimate fine_ladder(Line& line, double scale, int q);
+Estimate fine_ladder(Line& line, double scale, int q, double carried);
 
 }  // namespace tapegrad::verify

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "autograd/kernels/parallel.h"
+
 namespace tapegrad::verify {
 namespace {
+
+constexpr int64_t kPiece = 16384;  // entries that one thread moves at a time
 
 double finite_size(double y) { return std::isfinite(y) ? std::fabs(y) : 0; }
 
@@ -38,6 +42,9 @@ SubjectLine::SubjectLine(const Ground& ground, std::span<const int> which, size_
 SubjectLine::SubjectLine(const Ground& ground, std::span<const int> which, Tensors direction)
     : Line(static_cast<int>(which.size())), ground_(ground), direction_(std::move(direction)) {
   std::copy(which.begin(), which.end(), which_);
+  for (const Tensor& v : direction_) {
+    for (int64_t i = 0; v.defined() && i < v.numel(); ++i) squares_ += elements(v)[i] * elements(v)[i];
+  }
 }
 
 double SubjectLine::move_entry(Tensors& inputs, double t) const {
@@ -49,28 +56,36 @@ double SubjectLine::move_entry(Tensors& inputs, double t) const {
 }
 
 double SubjectLine::move_all(Tensors& inputs, double t) const {
-  // Of each coordinate's achieved step, the one in direction v: Σ v·(x' − x) / Σ v². Four sums run at a time.
-  double achieved[4] = {}, weight[4] = {};
+  // Of each coordinate's achieved step, the one in direction v: Σ v·(x' − x) / Σ v². Four sums run at a time
+  // in each piece.
+  struct Sums {
+    double achieved[4] = {};
+  };
+  double achieved = 0;
   for (size_t v = 0; v < direction_.size(); ++v) {
     if (!direction_[v].defined()) continue;
     Tensor& x = inputs[static_cast<size_t>(ground_.subject.varied()[v])];
     const Tensor before = x;
-    x = copy_of(x);
+    x = space_like(x);
     const double *from = elements(before), *along = elements(direction_[v]);
     double* to = elements(x);
-    auto move = [&](int64_t i, int k) {
-      to[i] = from[i] + t * along[i];
-      achieved[k] += (to[i] - from[i]) * along[i];
-      weight[k] += along[i] * along[i];
-    };
-    const int64_t n = x.numel();
-    for (int64_t i = 0; i + 4 <= n; i += 4) {
-      for (int k = 0; k < 4; ++k) move(i + k, k);
-    }
-    for (int64_t i = n / 4 * 4; i < n; ++i) move(i, 0);
+    std::vector<Sums> sums(static_cast<size_t>((x.numel() + kPiece - 1) / kPiece));
+    kernels::parallel_for(x.numel(), kPiece, [&](int64_t begin, int64_t end) {
+      Sums mine;
+      auto move = [&](int64_t i, int k) {
+        to[i] = from[i] + t * along[i];
+        mine.achieved[k] += (to[i] - from[i]) * along[i];
+      };
+      int64_t i = begin;
+      for (; i + 4 <= end; i += 4) {
+        for (int k = 0; k < 4; ++k) move(i + k, k);
+      }
+      for (; i < end; ++i) move(i, 0);
+      sums[static_cast<size_t>(begin / kPiece)] = mine;
+    });
+    for (const Sums& s : sums) achieved += (s.achieved[0] + s.achieved[1]) + (s.achieved[2] + s.achieved[3]);
   }
-  const double total = (weight[0] + weight[1]) + (weight[2] + weight[3]);
-  return total > 0 ? ((achieved[0] + achieved[1]) + (achieved[2] + achieved[3])) / total : t;
+  return squares_ > 0 ? achieved / squares_ : t;
 }
 
 Line::Point SubjectLine::evaluate(double t) {
@@ -81,6 +96,7 @@ Line::Point SubjectLine::evaluate(double t) {
   try {
     outputs = verify::evaluate(ground_.subject, inputs);
   } catch (const Error&) {
+    // Rule: step outside the domain
     // A step out of the function's domain: a smaller one may stay inside.
     std::fill_n(point.phi, count_, NAN);
     return point;
@@ -101,7 +117,7 @@ Line::Point SubjectLine::evaluate(double t) {
       double& size = size_[k][static_cast<size_t>(j)];
       const bool first = size < 0;
       if (first) size = 0;
-      const double here = std::max(finite_size(y[j]), finite_size(y0[j]));
+      const double here = std::max(far_ ? 0 : finite_size(y[j]), finite_size(y0[j]));
       const double grown = std::max(here, size) - size;
       for (int q = 0; q < count_; ++q) {
         sum[q].add(c[q][j] * difference);

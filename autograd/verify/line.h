@@ -47,6 +47,15 @@ class Line {
     widest_ = std::max(widest_, std::fabs(t));
     return evaluate(t);
   }
+  // Looks which outputs move at ±t, far away, at no more than their size at the point: values from there say
+  // nothing about the errors of those here.
+  void look_far(double t) {
+    far_ = true;
+    evaluate(t);
+    evaluate(-t);
+    far_ = false;
+    evaluations_ += 2;
+  }
   int count() const { return count_; }
   // Σ|c·f| over the outputs that have moved so far: rounding errors of φ are proportional to it. One that
   // never moved carries none, or hides less than u·|c·f| in the widest step.
@@ -65,6 +74,7 @@ class Line {
   double weight_[kMost] = {};
   double widest_ = 0;
   int evaluations_ = 0;
+  bool far_ = false;
 };
 
 // A subject at its inputs, its outputs there, and what they are multiplied with. Everything is float64.
@@ -97,6 +107,7 @@ class SubjectLine final : public Line {
   size_t v_ = 0;
   int64_t entry_ = -1;
   Tensors direction_;
+  double squares_ = 0;                     // of its entries
   std::vector<std::vector<double>> size_;  // of each output that has moved: the largest |f| seen; else −1
 };
 

@@ -154,6 +154,7 @@ class Records {
       if (by_point != nullptr) excused_.push_back(words(*by_point));
       return true;
     }
+    // Rule: undecided
     if (refuted(worst->verdict)) report_.culprit(words(*worst));
     else report_.undecided(words(*worst));
     return false;

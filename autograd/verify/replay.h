@@ -13,7 +13,7 @@ namespace tapegrad::verify {
 class TapeSubject final : public Subject {
  public:
   // With `promote`, everything that is float32 is float64 here, casts to float32 included.
-  TapeSubject(const Tape& tape, const Tensor& y, bool promote);
+  TapeSubject(const Tape& tape, const Tensors& ys, bool promote);
   // The tape of a recording of `of`, with its inputs in their order and by their names.
   TapeSubject(Recording& recording, const Subject& of, bool promote);
   Tensors run(std::span<const Tensor> inputs, Tape* tape) override;
@@ -21,19 +21,9 @@ class TapeSubject final : public Subject {
   // The value on the tape of each input; kNone for one that took no part.
   static constexpr uint32_t kNone = UINT32_MAX;
   const std::vector<uint32_t>& leaves() const { return leaves_; }
-  // The largest cotangent that reached a record, and the product of its operands' largest elements, or its
-  // largest result, at least 1.
-  struct Sizes {
-    double cotangent = 0;
-    double value = 1;
-  };
-  // Set: every value and cotangent on the way is off by half a unit of float32 at random, up or down, and the
-  // contribution of every record by a quarter of that of terms as large as its cotangent times its operands
-  // or results.
-  void jitter(bool on, uint64_t seed) {
-    jitter_ = on;
-    jitter_seed_ = seed;
-  }
+  // Not 0: every leaf and every result on the way is off by half a unit of float32, up or down at random, and
+  // by that of the terms that cancel inside an op which says so.
+  void jitter(uint64_t seed) { jitter_seed_ = seed; }
 
  private:
   Tensor brought(const Tensor& x) const;
@@ -41,9 +31,7 @@ class TapeSubject final : public Subject {
   const Tape& tape_;
   std::vector<uint32_t> ys_;
   bool promote_;
-  bool jitter_ = false;
   uint64_t jitter_seed_ = 0;
-  std::vector<Sizes> sizes_;  // by record of a run with jitter
   std::vector<uint32_t> leaves_;
 };
 

@@ -155,6 +155,7 @@ class Structure {
     for (size_t k = 0; k < y_.size(); ++k) joint.push_back(alpha * c1_[k] + beta * c2_[k]);
     const Tensors g = recording_.gradient(joint);
     for (size_t v = 0; v < g.size(); ++v) {
+      // Rule: linear in the cotangent
       // Terms as large as the cotangent times an element of each input may cancel.
       const double terms = largest_of(joint) * largest_product();
       const double scale = std::max({largest(g1_[v]), largest(g2[v]), terms});
@@ -201,6 +202,7 @@ class Structure {
       for (const Tensor& w : c) p.push_back(pushed.get_or_zeros(w));
       by_second = dot(c1_, p, mass);
     }
+    // Rule: derivative by the cotangent
     for (const Tensor& direction : t) {
       for (int64_t i = 0; i < direction.numel(); ++i) mass += largest_of(c1_) * std::fabs(at(direction, i));
     }
@@ -259,6 +261,7 @@ class Structure {
     inputs[static_cast<size_t>(input(a))] = inputs[static_cast<size_t>(input(b))] = x;
     const Tensors outputs = subject_.run(inputs, &tape);
     const Tensor joint = sweep(subject_, inputs, tape, outputs, c1_, false)[a];
+    // Rule: shared operands
     const double bound =
         256 * unit(joint) * std::max({largest(separate[a]), largest(separate[b]), largest(joint)});
     for (int64_t i = 0; i < joint.numel(); ++i) {

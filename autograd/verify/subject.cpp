@@ -183,6 +183,11 @@ Tensor copy_of(const Tensor& x) {
   return from_bytes(x.handle()->data, static_cast<size_t>(x.numel()), x.dtype(), x.shape());
 }
 
+Tensor space_like(const Tensor& x) {
+  const Shape shape = x.shape();
+  return Tensor::adopt(detail::new_body(x.dtype(), {shape.begin(), shape.end()}, x.numel()));
+}
+
 bool all_finite(const Tensor& x) {
   auto finite = [](auto elements) {
     for (auto v : elements) {

@@ -127,7 +127,8 @@ inline double* elements(Tensor& x) { return static_cast<double*>(x.handle()->dat
 inline const double* elements(const Tensor& x) { return static_cast<const double*>(x.handle()->data); }
 bool same_bits(const Tensor& a, const Tensor& b);
 bool same_bits(const Tensors& a, const Tensors& b);
-Tensor copy_of(const Tensor& x);  // with memory of its own
+Tensor copy_of(const Tensor& x);     // with memory of its own
+Tensor space_like(const Tensor& x);  // the same, not filled
 bool all_finite(const Tensor& x);
 
 }  // namespace tapegrad::verify

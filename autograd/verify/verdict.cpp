@@ -10,17 +10,20 @@ double Evidence::size() const {
   return std::max({d, std::fabs(difference.value), 1e-3 * typical});
 }
 
+// Rule: rounding of the sweep
 double Evidence::radius() const {
   return difference.bar + lost + 256 * kUnit * std::max(std::fabs(gradient), typical);
 }
 
 Verdict compare(const Evidence& e, double tolerance) {
   const bool resolved = e.difference.finite && e.difference.bar <= tolerance * e.size();
+  // Rule: nonfinite
   if (!std::isfinite(e.gradient)) return resolved ? Verdict::disagree : Verdict::nonfinite;
   if (!e.difference.finite) return Verdict::nonfinite;
   const double r = e.radius();
   const bool within = std::fabs(e.gradient - e.difference.value) <= r;  // false for NaN
   if (within && r <= tolerance * e.size()) return Verdict::agree;
+  // Rule: zero
   // Zero as far as can be resolved: the bar is as narrow as the noise of the widest step allows, which is
   // κ·6.6·2u/0.34375 = 2^−44.7; or, where nothing moves at small steps and something does at wide ones, as
   // that of the narrowest one, 2^−48.3.
@@ -31,8 +34,10 @@ Verdict compare(const Evidence& e, double tolerance) {
   // Terms of a gradient that cancel leave rounding errors of their own size, which is that of c·f over the
   // scale.
   if (narrow && larger <= r + 256 * kUnit * e.whole_mass / e.scale) return Verdict::agree_zero;
+  // Rule: next to zero
   // Not zero, but next to nothing for values of this size; and within the bar.
   if (narrow && within && larger <= tolerance * e.natural / e.scale) return Verdict::agree_zero;
+  // Rule: not sharp
   // What the levels of a ladder leave open is its truncation error only where they converge. So a bar that is
   // not sharp refutes by its tenfold.
   const bool far = !(std::fabs(e.gradient - d.value) <= 10 * r);
@@ -103,11 +108,18 @@ Verdict Court::judge(int q, Evidence& e) {
   if (!std::isfinite(e.gradient)) return first;
   const Sides& s = sides(q);
   const bool between = e.gradient >= s.low && e.gradient <= s.high;
-  if (s.jump) return between ? Verdict::jump : Verdict::disagree;
+  // Rule: jump
+  if (s.jump) {
+    const double slack = 10 * (s.high - s.low);
+    const bool far = e.gradient < s.low - slack || e.gradient > s.high + slack;
+    return between ? Verdict::jump : far ? Verdict::disagree : Verdict::noisy;
+  }
+  // Rule: kink
   if (s.kink) return between ? Verdict::kink_in : Verdict::kink_out;
   if (first == Verdict::noisy) return first;
+  // Rule: second opinion
   // A second opinion counts only if it excludes the first one, holds the gradient, and is sharp.
-  if (!second_[q]) fine_[q] = fine_ladder(line_, scale_, q);
+  if (!second_[q]) fine_[q] = fine_ladder(line_, scale_, q, e.carried);
   second_[q] = true;
   Evidence other = e;
   other.difference = fine_[q];

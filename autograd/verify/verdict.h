@@ -19,6 +19,7 @@ struct Evidence {
   double whole_mass;    // Σ|c·f| over all of them
   double whole_weight;  // Σ|c| over all of them
   double scale;         // of the point: a step that would change everything
+  double carried = 0;   // error of one value of φ by the rounding of the inputs, where several are moved
   double lost = 0;      // what outputs may hide that are too large to show how they move
 
   // What bars are measured against.

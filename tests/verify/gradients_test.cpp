@@ -82,6 +82,7 @@ TEST_CASE("verify/gradients: an op with a wrong gradient fails the run") {
   }
 }
 
+// Rule: equivalent fault
 TEST_CASE("verify/gradients: faults that are not seen fail the run") {
   const Op* list[] = {&op<Rough>};
   const GradientRun run = verify_gradients(kShort, list);

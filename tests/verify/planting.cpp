@@ -97,6 +97,7 @@ class Planter {
       look(broken, *place.sample, torch_[i], jax_[i]);
     }
     if (planted > 0) return;
+    // Rule: equivalent fault
     // Nothing to be seen so far: other values of the operands and other cotangents.
     for (uint64_t round = 1; compared < points_; ++round) {
       const Places more(op_, seed_ + round);

@@ -31,7 +31,8 @@ class NumberLine final : public Line {
 Estimate difference(const std::function<double(double)>& f, double x) {
   NumberLine line(f, x);
   Estimate estimate;
-  central(line, std::fabs(x), 6, nullptr, &estimate);
+  const double none = 0;
+  central(line, std::fabs(x), 6, nullptr, &none, &estimate);
   return estimate;
 }
 
@@ -133,4 +134,22 @@ TEST_CASE(
   CHECK(judged(1 + 1e-8, 5, 1e-9) == Verdict::disagree);
   CHECK(judged(5.1, 5, 1e-9) == Verdict::disagree);
   CHECK(judged(1, 1 + 1e-5, 1e-4) == Verdict::noisy);  // not resolved by the first: no agreement to be had
+}
+
+TEST_CASE("autograd/verify/judge: what may round and what is not sharp refute by their own measure") {
+  const auto judged = [](double gradient, double bar) {
+    Evidence e{gradient, {1, bar, 0.03, 0.01, 1, true}, 1, 1, 1, 1, 1, 1};
+    return compare(e, 1e-6);
+  };
+  // Rule: rounding of the sweep
+  CHECK(judged(1 + 200 * kUnit, 0) == Verdict::agree);
+  CHECK(judged(1 - 200 * kUnit, 0) == Verdict::agree);
+  CHECK(judged(1 + 400 * kUnit, 0) == Verdict::disagree);
+  CHECK(judged(1 - 400 * kUnit, 0) == Verdict::disagree);
+  // Rule: not sharp
+  CHECK(judged(1 + 3e-9, 1e-9) == Verdict::disagree);
+  CHECK(judged(1.05, 0.1) == Verdict::noisy);
+  CHECK(judged(1.5, 0.1) == Verdict::noisy);
+  CHECK(judged(2.5, 0.1) == Verdict::disagree);
+  CHECK(judged(-1, 0.1) == Verdict::disagree);
 }

@@ -133,6 +133,8 @@ struct SingleOff : DoublingOp {
 
 }  // namespace
 
+// Rule: float32
+// Rule: terms inside a kernel
 TEST_CASE("autograd/verify/modes: float32 terms that cancel inside a rule are no fault, and excuse none") {
   const Tensor small = Rng(11).uniform({6}, -1e-3, 1e-3), g = Rng(12).normal({6});
   // −2x/(1 − x²)² from terms near 1.
@@ -145,14 +147,30 @@ TEST_CASE("autograd/verify/modes: float32 terms that cancel inside a rule are no
   CHECK_MESSAGE(report.ok(), report.text());
   // Not by parts that the roundings of a few terms do not add up to, on a short tape and on a longer one.
   const Tensor x = Rng(14).normal({6});
-  for (double part : {1e-5, -1e-5, 1e-3}) {
+  const Tensor scores = Rng(15).normal({4, 5}), labels = Rng(16).integers({4}, 0, 5);
+  for (double part : {1e-5, -1e-5, 1e-4, 1e-3}) {
     INFO(part);
     const auto off = [&](const Tensor& v) { return apply(op<SingleOff>, {v}, SingleOff::Options{part}); };
     CHECK_FALSE(gradcheck(off, {x}).ok());
     CHECK_FALSE(gradcheck([&](const Tensor& v) { return tanh(sin(off(exp(0.1 * v)) * 0.2)); }, {x}).ok());
   }
-  const auto none = [&](const Tensor& v) { return apply(op<SingleOff>, {v}, SingleOff::Options{0}); };
-  CHECK(gradcheck(none, {x}).ok());
+  // Below a kernel that hides what cancels inside it, too, and where one rounding is all there is.
+  const auto loss = [&](double part) {
+    return gradcheck(
+        [&](const Tensor& v) {
+          return cross_entropy(apply(op<SingleOff>, {0.5 * v}, SingleOff::Options{part}), labels);
+        },
+        {scores});
+  };
+  CHECK_MESSAGE(loss(0).ok(), loss(0).text());
+  CHECK_FALSE(loss(1e-5).ok());
+  CHECK_FALSE(loss(1e-4).ok());
+  const auto off = [&](double part) {
+    return gradcheck([&](const Tensor& v) { return apply(op<SingleOff>, {v}, SingleOff::Options{part}); },
+                     {x});
+  };
+  CHECK(off(0).ok());
+  CHECK_FALSE(off(2e-6).ok());
 }
 
 TEST_CASE("autograd/verify/modes: second order") {
@@ -226,15 +244,21 @@ TEST_CASE("autograd/verify/modes: nothing checked is not a pass, and bad argumen
   CHECK_THROWS_AS(gradcheck(*find_op("argmax"), Sample{x, {}}), ArgumentError);
 }
 
+// Rule: step outside the domain
 TEST_CASE("autograd/verify/modes: a step that the function refuses is a step too wide") {
-  const auto f = [](const Tensor& v) {
-    for (double x : v.to_vector<double>()) {
-      if (!(x >= 0 && x <= 1)) throw ArgumentError("outside [0, 1]");
-    }
-    return square(v);
+  const auto off = [](double part) {
+    return [part](const Tensor& v) {
+      for (double x : v.to_vector<double>()) {
+        if (!(x >= 0 && x <= 1)) throw ArgumentError("outside [0, 1]");
+      }
+      // A derivative that is off by a part: what is detached has none.
+      return square(v) + part * (square(v) - square(v.detach()));
+    };
   };
+  const auto f = off(0);
   const Report inside = gradcheck(f, {tensor({0.999, 0.5, 1e-3}, float64)});
   CHECK_MESSAGE(inside.ok(), inside.text());
+  CHECK_FALSE(gradcheck(off(1e-6), {tensor({0.999, 0.5, 1e-3}, float64)}).ok());
   CHECK_FALSE(gradcheck(f, {tensor({1.0, 0.5}, float64)}).ok());  // one side alone gives no derivative
   CHECK_THROWS_AS(gradcheck(f, {tensor({1.5}, float64)}), ArgumentError);
 }

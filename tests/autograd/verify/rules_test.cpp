@@ -65,6 +65,7 @@ double noisy(double x) {
 
 }  // namespace
 
+// Rule: kink
 TEST_CASE("autograd/verify/rules: kink_in holds what lies between the sides, at a kink, and nothing else") {
   CHECK(verdict({abs_of, [](double) { return 0.0; }}, 0) == Verdict::kink_in);
   CHECK(verdict({abs_of, [](double) { return 1.0; }}, 0) == Verdict::kink_in);
@@ -83,6 +84,7 @@ TEST_CASE("autograd/verify/rules: kink_in holds what lies between the sides, at 
   CHECK(check({abs_of, [](double) { return 0.0; }}, {0}).ok());
 }
 
+// Rule: entries of a direction
 TEST_CASE(
     "autograd/verify/rules: a direction through several kinks is excused by its entries, and by them only") {
   const auto along = [](double (*f)(double), double (*df)(double), std::vector<double> at, uint64_t seed,
@@ -143,6 +145,7 @@ TEST_CASE("autograd/verify/rules: an op without the flag has no kink to be excus
   CHECK_FALSE(gradcheck(plain, sample).ok());
 }
 
+// Rule: second opinion
 TEST_CASE("autograd/verify/rules: a second opinion overturns only what it excludes") {
   // Every step of the first ladders is a whole number of half waves, so that they do not see the wave.
   static constexpr double kFast = 6.283185307179586 * 2048;
@@ -166,6 +169,7 @@ TEST_CASE("autograd/verify/rules: a second opinion overturns only what it exclud
   }
 }
 
+// Rule: jump
 TEST_CASE("autograd/verify/rules: a jump passes where it is declared, at the jump") {
   const auto zero = [](double) { return 0.0; };
   CHECK(verdict({step_of, zero}, 0) == Verdict::jump);
@@ -180,6 +184,7 @@ TEST_CASE("autograd/verify/rules: a jump passes where it is declared, at the jum
   }
 }
 
+// Rule: zero gradient
 TEST_CASE("autograd/verify/rules: a gradient of 0 everywhere must be declared, and true") {
   const auto zero = [](double) { return 0.0; };
   const auto flat = [](double) { return 3.0; };
@@ -192,6 +197,7 @@ TEST_CASE("autograd/verify/rules: a gradient of 0 everywhere must be declared, a
   CHECK_FALSE(check({flat, [](double) { return 1e-9; }}, {1, 2}, {.zero_gradient = true}).ok());
 }
 
+// Rule: nonfinite
 TEST_CASE("autograd/verify/rules: what is not finite passes where it is declared, and is so") {
   const auto root = [](double x) { return std::sqrt(x); };
   const auto slope = [](double x) { return 0.5 / std::sqrt(x); };
@@ -205,6 +211,7 @@ TEST_CASE("autograd/verify/rules: what is not finite passes where it is declared
   CHECK_FALSE(check({[](double) { return double(NAN); }, slope}, {1}).ok());
 }
 
+// Rule: zero
 TEST_CASE("autograd/verify/rules: zero as far as can be resolved, and not further") {
   // Large values, no slope to speak of: rounding of values near 1e6 hides what is below 1e-9 or so.
   const auto f = [](double x) { return 1e6 + x * x; };
@@ -222,6 +229,7 @@ TEST_CASE("autograd/verify/rules: zero as far as can be resolved, and not furthe
   CHECK(check({tiny, [](double x) { return 1e-9 * std::cos(x); }}, {0.5}).ok());
 }
 
+// Rule: next to zero
 TEST_CASE("autograd/verify/rules: terms that cancel are no disagreement, and excuse none") {
   // −log of a probability next to 1, as a difference of two numbers near 30: 1e-12 with the rounding errors
   // of 30.
@@ -239,6 +247,7 @@ TEST_CASE("autograd/verify/rules: terms that cancel are no disagreement, and exc
   }
 }
 
+// Rule: measured noise
 TEST_CASE("autograd/verify/rules: noise is measured, and does not hide a fault larger than itself") {
   const Report right = check({noisy, [](double x) { return std::cos(x); }}, {0.3, 0.7, 1.1});
   for (const CheckedEntry& entry : right.entries()) {
