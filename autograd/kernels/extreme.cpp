@@ -142,6 +142,7 @@ HWY_ATTR void extremes_of_columns(const T* x, int64_t n, int64_t columns, int64_
     const int64_t end = std::min(n, first + kBlock);
     for (int64_t i = first; i < end; i += 8) {
       const T* from = x + i * stride;
+      const int64_t ahead = rows_ahead<T>(i, end, stride);
       for (int64_t c = 0; c < columns; c += lanes) {
         const auto advance = [&](auto load) HWY_ATTR {
           Leaders<Largest, T> leaders;
@@ -152,7 +153,7 @@ HWY_ATTR void extremes_of_columns(const T* x, int64_t n, int64_t columns, int64_
           Store(leaders.row, di, at.v + c);
         };
         if (HWY_LIKELY(c + lanes <= columns)) {
-          advance([&](int64_t r) HWY_ATTR { return LoadU(d, from + r * stride + c); });
+          advance([&](int64_t r) HWY_ATTR { return load_and_fetch(d, from + r * stride + c, ahead); });
         } else {
           const auto count = static_cast<size_t>(columns - c);
           advance([&](int64_t r) HWY_ATTR { return load_partial(d, from + r * stride + c, count); });

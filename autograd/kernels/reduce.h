@@ -19,7 +19,7 @@ enum class Reduce : uint8_t {
   prod,       // in float64
   logsumexp,  // ln Σ e^x, exact to 2 units in the last place where the largest and the logarithm do not
               // cancel
-  var,        // Σ (x − mean)² / max(0, n − parameter), two passes
+  var,        // Σ (x − mean)² / max(0, n − parameter), from offsets of near elements' mean
   std,        // its root
   norm        // (Σ |x|^parameter)^(1/parameter), never over- or underflowing on the way; for 0 the number of
               // elements other than 0, for ±inf the largest and the smallest magnitude

@@ -189,6 +189,7 @@ class ColumnMoments {
     for (int64_t i = 0; i < n; i += 8) {
       const int64_t rows = std::min<int64_t>(8, n - i);
       const bool begins = i % kBlock == 0;
+      ahead_ = rows_ahead<T>(i, n, stride_);
       for_vectors([&](int64_t c, auto load) HWY_ATTR { add(c, i, rows, begins, load); });
       if ((i + 8) % kBlock == 0 || i + 8 >= n) {
         const int64_t before = i / kBlock * kBlock;
@@ -209,9 +210,10 @@ class ColumnMoments {
   template <class Body>
   HWY_INLINE HWY_ATTR void for_vectors(Body body) const {
     const RowTag<T> d;
+    const int64_t ahead = ahead_;
     int64_t c = 0;
     for (; c + kLanes <= columns_; c += kLanes) {
-      body(c, [&](int64_t r) HWY_ATTR { return LoadU(d, x_ + r * stride_ + c); });
+      body(c, [&](int64_t r) HWY_ATTR { return load_and_fetch(d, x_ + r * stride_ + c, ahead); });
     }
     if (c == columns_) return;
     const auto count = static_cast<size_t>(columns_ - c);
@@ -274,7 +276,7 @@ class ColumnMoments {
   }
 
   const T* x_;
-  int64_t columns_, stride_;
+  int64_t columns_, stride_, ahead_ = 0;
   ColumnNumbers<T> origin_, centre_, sum_, squares_, mean_, total_;
 };
 

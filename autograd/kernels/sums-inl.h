@@ -1,5 +1,6 @@
 // Sums of functions of elements, over rows and over columns, on vector lanes. Included once per target.
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -81,6 +82,22 @@ struct ColumnNumbers {
   HWY_ALIGN T v[kColumns];
 };
 
+// How far from row i the row lies that is to be fetched meanwhile, since the processor foresees lines that
+// follow each other, but not steps of a row's length: eight rows; 0 where there are none left, or where rows
+// fall on the same set of the cache, which does not hold so many.
+template <class T>
+int64_t rows_ahead(int64_t i, int64_t n, int64_t stride) {
+  const bool crowded = stride * static_cast<int64_t>(sizeof(T)) % 4096 == 0;
+  return i + 16 <= n && !crowded ? 8 * stride : 0;
+}
+
+// Reads a vector and fetches what lies `ahead` of it.
+template <class D, class T>
+HWY_INLINE HWY_ATTR Vec<D> load_and_fetch(D d, const T* p, int64_t ahead) {
+  hwy::Prefetch(p + ahead);
+  return LoadU(d, p);
+}
+
 // The sum of f over `rows` ≤ 8 rows that lie `stride` apart, load(p) reading the columns of f.
 template <bool Both, class T, class F, class Load>
 HWY_INLINE HWY_ATTR auto sum_of_rows(const T* first, int64_t rows, int64_t stride, F f, Load load) {
@@ -148,6 +165,7 @@ HWY_INLINE HWY_ATTR void column_sums_of(const T* x, int64_t n, int64_t columns, 
   for (int64_t i = 0; i < n; i += 8) {
     const T* first = x + i * stride;
     const int64_t rows = std::min<int64_t>(8, n - i);
+    const int64_t ahead = rows_ahead<T>(i, n, stride);
     const bool begins = i % kRowsTogether == 0;
     const auto keep = [&](auto sum, int64_t c) HWY_ATTR {
       Store(begins ? sum.a : Add(Load(d, a->v + c), sum.a), d, a->v + c);
@@ -157,7 +175,7 @@ HWY_INLINE HWY_ATTR void column_sums_of(const T* x, int64_t n, int64_t columns, 
     for (; c + lanes <= columns; c += lanes) {
       keep(sum_of_rows<Both>(
                first + c, rows, stride, [&](auto v) HWY_ATTR { return f(v, c); },
-               [&](const T* p) HWY_ATTR { return LoadU(d, p); }),
+               [&](const T* p) HWY_ATTR { return load_and_fetch(d, p, ahead); }),
            c);
     }
     if (c < columns) {
@@ -240,6 +258,7 @@ HWY_INLINE HWY_ATTR void column_extremes_of(const T* x, int64_t n, int64_t colum
   const auto lanes = static_cast<int64_t>(Lanes(d));
   for (int64_t i = 0; i < n; i += 8) {
     const int64_t rows = std::min<int64_t>(8, n - i);
+    const int64_t ahead = rows_ahead<T>(i, n, stride);
     const auto take_rows = [&](int64_t c, auto load) HWY_ATTR {
       Extreme<Sign, Absolute, RowTag<T>> found;
       const T* first = x + i * stride + c;
@@ -262,7 +281,7 @@ HWY_INLINE HWY_ATTR void column_extremes_of(const T* x, int64_t n, int64_t colum
     };
     int64_t c = 0;
     for (; c + lanes <= columns; c += lanes) {
-      take_rows(c, [&](const T* p) HWY_ATTR { return LoadU(d, p); });
+      take_rows(c, [&](const T* p) HWY_ATTR { return load_and_fetch(d, p, ahead); });
     }
     if (c < columns) {
       const auto count = static_cast<size_t>(columns - c);

@@ -78,17 +78,19 @@ template <class E>
 void transpose(const E* from, int64_t from_stride, E* to, int64_t to_stride, int64_t rows, int64_t columns,
                TransposeBlock<E> lanes) {
   const TransposeBlock<E> block = lanes != nullptr ? lanes : &transpose_block<E>;
-  // Rows that are a multiple of 2048 bytes apart share one or two sets of the cache, which do not hold the
-  // lines of a block: it is written by whole rows, by way of a buffer.
+  // Rows that are 2048 or 4096 bytes apart share one or two sets of the cache, which do not hold the lines of
+  // a block: it is written by longer pieces of rows, by way of a buffer. With longer rows the matrix is
+  // mostly larger than the caches, and that only costs time.
   constexpr int64_t kRows = 32, kColumns = 512 / sizeof(E);
-  const bool crowded = static_cast<size_t>(to_stride) * sizeof(E) % 2048 == 0;
+  const size_t row = static_cast<size_t>(to_stride) * sizeof(E);
+  const bool crowded = row == 2048 || row == 4096;
   if (!crowded || rows % kRows != 0 || columns < kColumns)
     return transpose_lines(from, from_stride, to, to_stride, rows, columns, block);
   constexpr int64_t kLine = 64 / sizeof(E);
   alignas(64) E buffer[kRows * kColumns];
-  int64_t c = 0;
-  for (; c + kColumns <= columns; c += kColumns) {
-    for (int64_t r = 0; r < rows; r += kRows) {
+  const int64_t whole = columns / kColumns * kColumns;
+  for (int64_t r = 0; r < rows; r += kRows) {
+    for (int64_t c = 0; c < whole; c += kColumns) {
       for (int64_t j = 0; j < kColumns; j += kLine) {
         for (int64_t i = 0; i < kRows; i += kLine)
           block(from + r + i + (c + j) * from_stride, from_stride, buffer + i * kColumns + j, kColumns);
@@ -99,7 +101,8 @@ void transpose(const E* from, int64_t from_stride, E* to, int64_t to_stride, int
       }
     }
   }
-  transpose_lines(from + c * from_stride, from_stride, to + c, to_stride, rows, columns - c, block);
+  transpose_lines(from + whole * from_stride, from_stride, to + whole, to_stride, rows, columns - whole,
+                  block);
 }
 
 // Blocks of 16 × 16, so that both sides use their cache lines while they are near.

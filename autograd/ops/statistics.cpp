@@ -124,11 +124,11 @@ struct Spread : Reducing<Kind, true, false, SpreadOptions> {
 };
 
 struct Var : Spread<kernels::Reduce::var> {
-  static constexpr std::string_view
-      name = "var",
-      doc =
-          "Σ (x − mean)² / max(0, n − correction) over dim, in two passes; NaN with NaN gradient where "
-          "n = correction";
+  static constexpr std::string_view name = "var",
+                                    doc =
+                                        "Σ (x − mean)² / max(0, n − correction) over dim, without "
+                                        "cancellation far from 0; NaN with NaN gradient where "
+                                        "n = correction";
   static void vjp(Vjp& v) { v.add(0, var_backward(v.g(), v)); }
 };
 
