@@ -37,19 +37,25 @@ void Differences::look_for_cancelling(int q, Evidence* evidence) {
   if (compare(before, effort_.tolerance) != Verdict::disagree) return;
   const double larger = std::max(std::fabs(before.gradient), std::fabs(before.difference.value));
   if (!(larger <= effort_.tolerance * before.natural / before.scale)) return;
+  bool told = true;
   // Terms as large as one input, or as the product of several.
   for (double more : {1.0, effort_.products}) {
     sigma_[q] = std::max(sigma_[q], 0.5 * kUnit * before.natural * more);
-    evidence[q].difference = {};
-    find(evidence);
-    Evidence wide = evidence[q];
+    // The other φ keeps what was found of it.
+    Evidence again[Line::kMost];
+    std::copy_n(evidence, line_.count(), again);
+    again[q].difference = {};
+    find(again);
+    Evidence wide = again[q];
     wide.natural *= more;
     if (compare(wide, effort_.tolerance) == Verdict::agree_zero) {
       evidence[q] = wide;
       return;
     }
+    told = compare(wide, effort_.tolerance) == Verdict::disagree;
   }
-  evidence[q] = before;
+  // What such noise could explain in part is neither right nor wrong.
+  if (told) evidence[q] = before;
 }
 
 // What one value of each φ may be off by is 2u·mass, or as measured.

@@ -148,8 +148,9 @@ class Structure {
   }
 
   void linear() {
-    // So different from 1 that what cuts large cotangents shows.
-    const double alpha = 29.7, beta = -0.6;
+    // So different from 1 that what cuts large cotangents shows, and negative for what loses their sign, also
+    // where there is one number only.
+    const double alpha = -29.7, beta = 0.6;
     const Tensors g2 = recording_.gradient(c2_);
     Tensors joint;
     for (size_t k = 0; k < y_.size(); ++k) joint.push_back(alpha * c1_[k] + beta * c2_[k]);
