@@ -136,7 +136,7 @@ class TAPEGRAD_API Call {
   detail::Body** out_;
   detail::Body* inline_out_[4];
   std::span<const CellRef> into_;  // cells whose memory the outputs may take
-  bool headers_only_ = false;  // outputs get no memory for elements
+  bool headers_only_ = false;      // outputs get no memory for elements
 };
 
 }  // namespace tapegrad

@@ -13,8 +13,8 @@ Cost cost_of(const Trace& trace, const TraceCall& call);
 // memory and of single elements do not count.
 Cost cost_in_step(const Plan& plan, const Step& step, const TraceCall& call);
 
-// Seconds of a pointwise call's kernel on a block of the step, in the first-level cache; of the product that the
-// step begins with, at the machine's peak.
+// Seconds of a pointwise call's kernel on a block of the step, in the first-level cache; of the product that
+// the step begins with, at the machine's peak.
 double block_seconds(const Plan& plan, const Step& step, const TraceCall& call);
 
 // Seconds that the machine needs at least: the flops at peak_flops, or the bytes at the rate of an addition

@@ -223,7 +223,8 @@ TEST_CASE_TEMPLATE("kernels/lanes_exponential: slopes", T, float, double) {
   const double far = sizeof(T) == 4 ? 10.2 : 27;
   const auto slope = [](W x) { return 2 / std::sqrt(kPi<W>) * std::exp(-x * x); };
   CHECK(worst_finite_error<T>(Lane::erf_backward, inputs<T>(-far, far), slope) <= 2);
-  CHECK(worst_finite_error<T>(Lane::erfc_backward, inputs<T>(-far, far), [&](W x) { return -slope(x); }) <= 2);
+  CHECK(worst_finite_error<T>(Lane::erfc_backward, inputs<T>(-far, far), [&](W x) { return -slope(x); }) <=
+        2);
   // The two terms of gelu' cancel near −0.75; below −2 they keep their digits, in the tanh form those of an
   // exponential and two quotients, magnified up to 1.3 times by the difference.
   const auto finite = [](std::vector<T> x, double below) {
@@ -235,7 +236,8 @@ TEST_CASE_TEMPLATE("kernels/lanes_exponential: slopes", T, float, double) {
   CHECK(worst_absolute_error<T>(Lane::gelu_tanh_backward, finite(inputs<T>(-9, 9), kInf<double>),
                                 gelu_tanh_slope<W>) <= 2);
   CHECK(worst_finite_error<T>(Lane::gelu_backward, finite(inputs<T>(-39, 0), -2), gelu_slope<W>) <= 4);
-  CHECK(worst_finite_error<T>(Lane::gelu_tanh_backward, finite(inputs<T>(-22, 0), -2), gelu_tanh_slope<W>) <= 8);
+  CHECK(worst_finite_error<T>(Lane::gelu_tanh_backward, finite(inputs<T>(-22, 0), -2), gelu_tanh_slope<W>) <=
+        8);
 }
 
 TEST_CASE_TEMPLATE("kernels/lanes_exponential: functions of two operands", T, float, double) {

@@ -228,7 +228,7 @@ TEST_CASE("autograd/program: dead calls are dropped, constants folded, pointwise
   const std::string text = program.text();
   INFO(text);
   CHECK(text.find("together, 2 elements") != std::string::npos);
-  CHECK(text.find("sqrt") == std::string::npos);  // folded
+  CHECK(text.find("sqrt") == std::string::npos);          // folded
   CHECK(text.find("mul constant") == std::string::npos);  // the cotangent 1 times a factor is the factor
   const size_t first = text.find(" exp ");
   CHECK(first != std::string::npos);
