@@ -220,7 +220,7 @@ TEST_CASE("train: the same weights with a program and without, for any number of
   }
 }
 
-TEST_CASE("train: patience keeps the best weights; --json is one object; --config has the options' names") {
+TEST_CASE("train: patience stops early, --json is one object, --config has the names of the options") {
   const Folder folder;
   std::ofstream(folder / "c.toml")
       << "dataset = \"spiral\"\nlayers = \"16,16\"\nepochs = 60\npatience = 2\nlr = 0.3\n"

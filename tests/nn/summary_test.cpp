@@ -107,9 +107,8 @@ TEST_CASE("nn/summary: leaves buffers and an outer tape as they were, and errors
   CHECK(tape.size() == 0);
   CHECK(equal(state[0].value(), before));
   const int line = __LINE__ + 1;
-  CHECK(message_of<ShapeError>([&] {
-          nn::summary(net, {2, 5});
-        }) ==
+  const std::string message = message_of<ShapeError>([&] { nn::summary(net, {2, 5}); });
+  CHECK(message ==
         "[linear] inner dimensions differ: 5 and 4 — x: float32[2, 5], weight: float32[3, 4], bias: "
         "float32[3] (summary_test.cpp:" +
             std::to_string(line) + ")\n  in 0: Linear 4→3\n  in the summary for float32[2, 5]");
