@@ -110,6 +110,7 @@ class ProgramState {
   }
 
   const Variant* last() const { return last_; }
+  int64_t check_every() const { return options_.check_every; }
   void set_check_every(int64_t n) {
     options_.check_every = n;
     for (const auto& variant : variants_) plan_check(*variant);
@@ -228,6 +229,8 @@ Program& Program::check_every(int64_t runs) {
   state_->set_check_every(runs);
   return *this;
 }
+
+int64_t Program::check_every() const { return state_->check_every(); }
 
 detail::Replay* Program::last_replay() const {
   return state_->last() != nullptr ? state_->last()->replay.get() : nullptr;

@@ -101,6 +101,7 @@ class TAPEGRAD_API Program {
 
   // See ProgramOptions.
   Program& check_every(int64_t runs);
+  int64_t check_every() const;
 
   // The bytes of the arena of the last recording: what is live at once, between ops.
   size_t arena_bytes() const;
