@@ -54,6 +54,8 @@ std::string describe(const detail::Body& body) {
   return fmt::format("{}[{}]", name(body.dtype), fmt::join(body.dims(), body.dims() + body.rank, ", "));
 }
 
+std::string describe(const Tensor& x) { return describe(*x.handle()); }
+
 std::string location(const SourceLine& where) {
   if (where.file == nullptr) return {};
   std::string_view file = where.file;

@@ -13,6 +13,7 @@ namespace tapegrad {
 
 // "float32[2, 4]".
 std::string describe(const detail::Body& body);
+TAPEGRAD_API std::string describe(const Tensor& x);  // which nn and optim say too
 // " (train.cpp:31)", or nothing when the line is unknown.
 std::string location(const SourceLine& where);
 // "a", "weight", or "tensors[3]" for ops that take any number.

@@ -16,10 +16,6 @@ size_t width(std::string_view text) {
 
 }  // namespace
 
-std::string describe(const Tensor& x) {
-  return fmt::format("{}[{}]", name(x.dtype()), fmt::join(x.shape(), ", "));
-}
-
 std::string grouped(double number) {
   std::string text = fmt::format("{:.0f}", number);
   for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");

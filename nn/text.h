@@ -6,12 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "autograd/tensor.h"
+#include "autograd/text.h"
 
 namespace tapegrad::nn {
 
-// "float32[2, 4]".
-std::string describe(const Tensor& x);
 // "51,380,224".
 std::string grouped(double number);
 // Lines of cells as text whose columns line up, the first `left` of them to the left and the rest to the

@@ -5,6 +5,7 @@
 
 #include "autograd/apply.h"
 #include "autograd/ops.h"
+#include "autograd/text.h"
 #include "optim/state.h"
 
 namespace tapegrad::optim::detail {

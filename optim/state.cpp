@@ -4,13 +4,10 @@
 
 #include "autograd/ops.h"
 #include "autograd/raise.h"
+#include "autograd/text.h"
 #include "optim/core.h"
 
 namespace tapegrad::optim::detail {
-
-std::string describe(const Tensor& x) {
-  return fmt::format("{}[{}]", name(x.dtype()), fmt::join(x.shape(), ", "));
-}
 
 StateReader::StateReader(std::string_view owner, const std::vector<NamedTensor>& state) : owner_(owner) {
   for (const NamedTensor& entry : state) {

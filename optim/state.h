@@ -11,9 +11,6 @@
 
 namespace tapegrad::optim::detail {
 
-// "float32[2, 4]".
-std::string describe(const Tensor& x);
-
 class StateReader {
  public:
   // Throws ArgumentError for an entry that is undefined or there twice.
