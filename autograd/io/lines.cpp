@@ -121,6 +121,8 @@ void write_file(std::string_view path, std::string_view text) {
     if (count >= 0) text.remove_prefix(static_cast<size_t>(count));
     else if (errno != EINTR) code = errno;
   }
+  // What a full disk refuses may come to light only now.
+  if (::fsync(file) != 0 && code == 0 && errno != EINVAL) code = errno;
   if (::close(file) != 0 && code == 0) code = errno;
   if (code == 0 && std::rename(beside.c_str(), to.c_str()) != 0) code = errno;
   if (code == 0) return;

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "autograd/export.h"
+
 namespace tapegrad::io {
 
 // Reads a regular file; its memory grows with the longest line.
@@ -41,7 +43,7 @@ class LineReader {
 std::string read_file(std::string_view path);
 
 // Writes the file under another name beside it and then renames it, so that a failure leaves what was there.
-// Throws IoError.
-void write_file(std::string_view path, std::string_view text);
+// It is on disk by then. Throws IoError.
+TAPEGRAD_API void write_file(std::string_view path, std::string_view text);
 
 }  // namespace tapegrad::io

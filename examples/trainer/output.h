@@ -24,8 +24,6 @@ class OutputFolder {
   std::string path_;
 };
 
-// Writes a file whole or not at all, as above. Throws tapegrad::IoError.
-void write_file(const std::string& path, std::string_view text);
 // The file's bytes, or nothing when it cannot be read.
 std::string read_file(const std::string& path);
 
