@@ -116,7 +116,6 @@ Outcome train(const Options& options, const Data& data, const nn::FeedForward& n
     double total = 0;
     int64_t samples = 0, done = 0;
     for (const nn::Batch& batch : nn::batches(data.train, options.batch, rng)) {
-      outcome.learning_rate = optimizer.learning_rate();
       double loss = 0;
       try {
         loss = step(batch.inputs, batch.targets).item();

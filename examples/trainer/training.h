@@ -18,7 +18,6 @@ struct Outcome {
   int64_t epochs = 0;             // begun
   int64_t best_epoch = 0;         // whose weights the net has; with --patience the best, else the last
   double train_loss = 0;          // mean of the last epoch's steps
-  double learning_rate = 0;       // of the last step
   double seconds = 0;             // of steps and evaluations
   double samples_per_second = 0;  // of steps alone
   std::string trouble;            // not_finite: what the check of every record found on the batch
