@@ -14,9 +14,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/nn/data_files.h"
+
 namespace {
 
 namespace fs = std::filesystem;
+using tapegrad::test::TemporaryFolder;
 
 struct Ended {
   int status = -1;  // as a shell gives it
@@ -28,25 +31,10 @@ std::string read(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// A folder of its own for each test, gone afterwards.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "train.XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 // Runs the shell's words with $TRAIN as the program, in the folder.
-Ended shell(const Folder& folder, const std::string& words) {
-  const std::string command = "cd '" + folder.path().string() + "' && TRAIN='" TAPEGRAD_TRAIN "'; { " +
-                              words + "; } >out.txt 2>err.txt";
+Ended shell(const TemporaryFolder& folder, const std::string& words) {
+  const std::string command =
+      "cd '" + folder.path() + "' && TRAIN='" TAPEGRAD_TRAIN "'; { " + words + "; } >out.txt 2>err.txt";
   const int status = std::system(command.c_str());
   REQUIRE(WIFEXITED(status));
   return {WEXITSTATUS(status), read(folder / "out.txt"), read(folder / "err.txt")};
@@ -71,7 +59,7 @@ struct Bad {
   int status = 2;
 };
 
-void check(const Folder& folder, const Bad& bad) {
+void check(const TemporaryFolder& folder, const Bad& bad) {
   CAPTURE(bad.words);
   const Ended ended = shell(folder, bad.words);
   CAPTURE(ended.out);
@@ -86,7 +74,7 @@ void check(const Folder& folder, const Bad& bad) {
 }  // namespace
 
 TEST_CASE("train: an option that makes no sense is named, with what was expected") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const Bad kBad[] = {
       {"$TRAIN --epoch 3", "unknown option --epoch, did you mean --epochs?"},
       {"$TRAIN --learning-rate=1", "unknown option --learning-rate"},
@@ -125,7 +113,7 @@ TEST_CASE("train: an option that makes no sense is named, with what was expected
 }
 
 TEST_CASE("train: a file that does not fit is named") {
-  const Folder folder;
+  const TemporaryFolder folder;
   std::ofstream(folder / "ragged.csv") << "a,b,class\n1,2,x\n3,4\n";
   std::ofstream(folder / "words.csv") << "a,b,class\n1,2,x\n3,four,y\n";
   std::ofstream(folder / "one.csv") << "a,class\n1,x\n2,x\n";
@@ -154,7 +142,7 @@ TEST_CASE("train: a file that does not fit is named") {
 }
 
 TEST_CASE("train: a loss that is no number ends the training with the record that made it") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const Ended ended = shell(folder, kSmall + "--lr 1e5 --activation identity --epochs 50 --no-verify");
   CAPTURE(ended.err);
   CHECK(ended.status == 1);
@@ -165,7 +153,7 @@ TEST_CASE("train: a loss that is no number ends the training with the record tha
 }
 
 TEST_CASE("train: Ctrl-C ends the step, writes what there is and exits with 130") {
-  const Folder folder;
+  const TemporaryFolder folder;
   for (const int milliseconds : {300, 450, 700, 950, 1300}) {
     const std::string delay =
         std::to_string(milliseconds / 1000) + "." + std::to_string(milliseconds % 1000 + 1000).substr(1);
@@ -187,7 +175,7 @@ TEST_CASE("train: Ctrl-C ends the step, writes what there is and exits with 130"
 }
 
 TEST_CASE("train: a reader that goes away, a closed output and no terminal do no harm") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Ended ended = shell(folder, kSmall + "| head -n 1");
   CHECK(ended.status == 0);
   CHECK(count_lines(ended.out) == 1);
@@ -203,7 +191,7 @@ TEST_CASE("train: a reader that goes away, a closed output and no terminal do no
 }
 
 TEST_CASE("train: the same weights with a program and without, for any number of threads") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const auto weights = [&](const std::string& options) {
     const Ended ended = shell(folder, kSmall + options);
     REQUIRE(ended.status == 0);
@@ -221,7 +209,7 @@ TEST_CASE("train: the same weights with a program and without, for any number of
 }
 
 TEST_CASE("train: patience stops early, --json is one object, --config has the names of the options") {
-  const Folder folder;
+  const TemporaryFolder folder;
   std::ofstream(folder / "c.toml")
       << "dataset = \"spiral\"\nlayers = \"16,16\"\nepochs = 60\npatience = 2\nlr = 0.3\n"
       << "pictures = false\nout = \"run\"\n";
