@@ -17,6 +17,7 @@ Error::Error(const Error& other) noexcept : std::exception(other), text_(other.t
 }
 
 Error& Error::operator=(const Error& other) noexcept {
+  if (this == &other) return *this;
   __atomic_add_fetch(&other.text_->references, 1, __ATOMIC_RELAXED);
   Text* old = text_;
   text_ = other.text_;

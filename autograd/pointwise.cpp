@@ -231,6 +231,7 @@ void pointwise_samples(Samples& s, int operands, Domain domain) {
   auto draw = [&](const Shape& shape) { return s.uniform(shape, domain.low, domain.high); };
   auto case_of = [&](std::initializer_list<Shape> shapes) {
     std::vector<Tensor> inputs;
+    inputs.reserve(static_cast<size_t>(operands));
     for (int k = 0; k < operands; ++k)
       inputs.push_back(draw(shapes.begin()[static_cast<size_t>(k) % shapes.size()]));
     s.add(std::move(inputs));

@@ -32,6 +32,7 @@ std::string row(const ProfileEntry& entry, double whole) {
 
 std::vector<const ProfileEntry*> longest_first(const std::vector<ProfileEntry>& entries) {
   std::vector<const ProfileEntry*> sorted;
+  sorted.reserve(entries.size());
   for (const ProfileEntry& entry : entries) sorted.push_back(&entry);
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const ProfileEntry* a, const ProfileEntry* b) { return a->seconds > b->seconds; });
@@ -61,6 +62,7 @@ void detail::sum_up_ops(Profile& profile) {
     sum.peak_seconds += record.peak_seconds;
   }
   std::vector<ProfileEntry> all;
+  all.reserve(sums.size());
   for (auto& [op, sum] : sums) all.push_back(std::move(sum));
   profile.ops.clear();
   for (const ProfileEntry* entry : longest_first(all)) profile.ops.push_back(*entry);

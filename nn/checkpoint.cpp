@@ -70,6 +70,7 @@ void detail::save_state(const std::vector<NamedCell>& cells, std::string_view pa
   metadata.emplace_back("format", kFormat);
   metadata.emplace_back("version", kVersion);
   std::vector<NamedTensor> tensors;
+  tensors.reserve(cells.size());
   for (const NamedCell& named : cells) tensors.push_back({named.name, named.cell.value()});
   save_tensors(path, tensors, metadata);
 }

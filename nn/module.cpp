@@ -20,7 +20,8 @@ std::string FieldVisitor::path_name() const {
   std::string name;
   for (const Path* step = path_; step != nullptr; step = step->parent) {
     std::string part = step->name.empty() ? std::to_string(step->index) : std::string(step->name);
-    name = name.empty() ? std::move(part) : part + "." + name;
+    if (!name.empty()) part.append(".").append(name);
+    name.swap(part);
   }
   return name;
 }

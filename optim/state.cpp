@@ -20,7 +20,7 @@ StateReader::StateReader(std::string_view owner, const std::vector<NamedTensor>&
 Tensor StateReader::take_any(const std::string& name, DType dtype) {
   const auto found = left_.find(name);
   if (found == left_.end()) raise<ArgumentError>("[{}] state \"{}\" is missing", owner_, name);
-  const Tensor value = found->second;
+  Tensor value = found->second;
   if (value.dtype() != dtype) {
     raise<DTypeError>("[{}] state \"{}\" is {}, expected {}", owner_, name, describe(value),
                       tapegrad::name(dtype));

@@ -118,6 +118,7 @@ class Writer final : public OptionVisitor {
   void field(std::string_view name, Pads& value) override { list(name, value); }
   void field(std::string_view name, std::vector<double>& value) override {
     std::vector<std::string> numbers;
+    numbers.reserve(value.size());
     for (const double v : value) numbers.push_back(json_text(v));
     list(name, numbers);
   }

@@ -12,6 +12,7 @@
 #include "autograd/kernels/parallel.h"
 
 // Only OpenBLAS has it; the reference stays null with another CBLAS.
+// NOLINTNEXTLINE(readability-redundant-declaration): this one is weak.
 extern "C" void openblas_set_num_threads(int threads) __attribute__((weak));
 
 namespace tapegrad::kernels {

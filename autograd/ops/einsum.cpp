@@ -36,11 +36,13 @@ struct Einsum {
 
   static Terms terms(const Call& call) {
     std::vector<int> ranks;
+    ranks.reserve(static_cast<size_t>(call.inputs()));
     for (int i = 0; i < call.inputs(); ++i) ranks.push_back(call.rank(i));
     return read_equation(call.options<Options>().equation, ranks);
   }
   static LabelSizes sizes(const Call& call, const Terms& terms, std::string& error) {
     std::vector<Shape> shapes;
+    shapes.reserve(static_cast<size_t>(call.inputs()));
     for (int i = 0; i < call.inputs(); ++i) shapes.push_back(call.shape(i));
     return label_sizes(terms, shapes, error);
   }
@@ -73,6 +75,7 @@ struct Einsum {
     const Terms t = terms(call);
     std::string error;
     std::vector<const detail::Body*> bodies;
+    bodies.reserve(static_cast<size_t>(call.inputs()));
     for (int i = 0; i < call.inputs(); ++i) bodies.push_back(&call.in(i));
     contract(t, sizes(call, t, error), bodies, call.out_data());
   }
@@ -172,6 +175,7 @@ Repeated repeated(const Labels& labels) {
 // so it is repeated there; and a diagonal goes back onto a matrix of zeros.
 void Einsum::vjp(Vjp& v) {
   std::vector<int> ranks;
+  ranks.reserve(static_cast<size_t>(v.inputs()));
   for (int i = 0; i < v.inputs(); ++i) ranks.push_back(v.shape(i).rank());
   const Terms t = read_equation(v.options<Options>().equation, ranks);
   for (int i = 0; i < v.inputs(); ++i) {

@@ -144,8 +144,9 @@ struct LaneBackward : PointwiseParts, FormulaOptions<F> {
       vjp.add(0, apply(vjp.op(), std::span<const Arg>(inputs, kOperands), options_of(vjp)));
     }
     if constexpr (!detail::is_linear<F>) {
+      constexpr int kBends = kReadsX ? Count : 1;
       [&]<size_t... K>(std::index_sequence<K...>) { (add_bend<static_cast<int>(K)>(vjp), ...); }
-      (std::make_index_sequence < kReadsX ? Count : 1 > {});
+      (std::make_index_sequence<kBends>{});
     }
   }
   static void samples(Samples& s) { detail::backward_samples(s, op<P>, Count, kReads); }

@@ -91,7 +91,7 @@ struct Pad {
       target += first * to[d];
       source += std::max<int64_t>(-before, 0) * from[d];
     }
-    if (sizes.size() > 0 && Shape(sizes).numel() == 0) return;
+    if (!sizes.empty() && Shape(sizes).numel() == 0) return;
     copy(call.data<char>(0) + static_cast<size_t>(source) * element, target, from);
   }
   static Cost cost(const Call& call) {

@@ -12,7 +12,7 @@ namespace ops {
 
 kernels::Reduction plan(const Shape& shape, const Dims& dims) {
   kernels::Reduction r{};
-  int64_t strides[kMaxRank];
+  int64_t strides[kMaxRank] = {};
   int64_t stride = 1;
   for (int d = shape.rank() - 1; d >= 0; --d) {
     strides[d] = stride;

@@ -156,7 +156,7 @@ struct Split {
                                                         "shorter; an output each, one for a dim of size 0";
   static constexpr std::string_view operands[] = {"x"};
   static constexpr int64_t kMostPieces = 65535;  // what a record can count
-  static int64_t pieces(const Options& o, int64_t n) { return n == 0 ? 1 : (n - 1) / o.split_size + 1; }
+  static int64_t pieces(const Options& o, int64_t n) { return n <= 0 ? 1 : (n - 1) / o.split_size + 1; }
   static void shape(Call& call) {
     const auto& o = call.options<Options>();
     Shape x = call.shape(0);

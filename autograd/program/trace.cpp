@@ -79,7 +79,7 @@ uint32_t Trace::operand(const Arg& arg, const Body* body) {
   if (!arg.is_literal()) return tensor(body);
   return add({.kind = TraceValue::Kind::number,
               .dtype = body->dtype,
-              .varies = arg.live() != nullptr,
+              .varies = arg.kind() == Arg::Kind::live,
               .integer = arg.kind() == Arg::Kind::integer,
               .number = arg.real(),
               .live = arg.live()});

@@ -42,7 +42,7 @@ void measure_noise(Line& line, double scale, double* sigma) {
     double values[Line::kMost][kPoints] = {};  // the middle one is φ(0) = 0
     for (int i = 0; i < kPoints; ++i) {
       if (i == kPoints / 2) continue;
-      const Line::Point point = line.at((i - kPoints / 2) * spacing * scale);
+      const Line::Point point = line.at(static_cast<double>(i - kPoints / 2) * spacing * scale);
       for (int q = 0; q < line.count(); ++q) values[q][i] = point.phi[q];
     }
     bool all = true;

@@ -27,7 +27,7 @@ void check_precision(TapeSubject& exact, const Tensors& cotangents, const Tensor
   }
   TapeSubject rounded(recording.tape(), given, /*promote=*/false);
   for (int r = 0; r < kReplays; ++r) {
-    rounded.jitter(static_cast<uint64_t>(r + 1));
+    rounded.jitter(static_cast<uint64_t>(r) + 1);
     const Tensors off = evaluate(rounded, rounded.inputs());
     for (size_t k = 0; k < given.size(); ++k) {
       std::vector<double>& of = squares[which[k]];

@@ -38,7 +38,8 @@ void check_noise(std::string_view name, double noise) {
 // Where sample i of class i % classes lies between the ends of its curve, 0 to 1.
 double along(int64_t i, int64_t classes, int64_t samples) {
   const int64_t of_class = samples / classes + (i % classes < samples % classes ? 1 : 0);
-  return of_class < 2 ? 0.5 : static_cast<double>(i / classes) / static_cast<double>(of_class - 1);
+  const int64_t place = i / classes;
+  return of_class < 2 ? 0.5 : static_cast<double>(place) / static_cast<double>(of_class - 1);
 }
 
 Dataset points(const std::vector<float>& xy, int64_t classes) {

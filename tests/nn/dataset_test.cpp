@@ -58,7 +58,8 @@ TEST_CASE("nn/dataset: spiral and moons without noise lie on their curves") {
   CHECK(arms.inputs.shape() == Shape{301, 2});
   for (int64_t i = 0; i < 301; ++i) {
     CHECK(arms.targets[i].item<int64_t>() == i % 3);
-    const double radius = static_cast<double>(i / 3) / (i % 3 == 0 ? 100 : 99);
+    const int64_t place = i / 3;
+    const double radius = static_cast<double>(place) / (i % 3 == 0 ? 100 : 99);
     const double angle = 2 * std::numbers::pi * (static_cast<double>(i % 3) / 3 + 0.75 * radius);
     CHECK(std::fabs(arms.inputs[i][0].item() - radius * std::cos(angle)) <= 1e-7);
     CHECK(std::fabs(arms.inputs[i][1].item() - radius * std::sin(angle)) <= 1e-7);
