@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "tests/kernels/kernel_data.h"
@@ -365,7 +366,9 @@ void check_extremes(bool largest, const std::vector<T>& x, int64_t outer, int64_
       if (at(i) != at(i)) best = i;
     }
     right = right && indices[r] == best;
-    right = right && (values[r] == at(best) || (values[r] != values[r] && at(best) != at(best)));
+    const T found = at(best);
+    right = right &&
+            (values[r] != values[r] ? found != found : std::memcmp(&values[r], &found, sizeof found) == 0);
   }
   CHECK(right);
 }
@@ -384,6 +387,45 @@ TEST_CASE_TEMPLATE("kernels/reduce: the first largest and smallest and their ind
           }
           for (bool largest : {true, false}) check_extremes(largest, x, outer, n, inner);
         }
+      }
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: the place of the largest and smallest in rows of any length", T, float,
+                   double) {
+  Numbers numbers(8);
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (int64_t n : {3, 31, 32, 63, 64, 65, 79, 127, 128, 129, 192, 1000, 4097, 33'000}) {
+      CAPTURE(n);
+      const int64_t outer = n > 5000 ? 1 : 4;
+      const auto place = [&] { return static_cast<size_t>(numbers.below(outer * n)); };
+      for (int specials = 0; specials < 6; ++specials) {
+        CAPTURE(specials);
+        auto x = numbers.vector<T>(outer * n);
+        for (T& v : x) v = std::round(v * 3);  // ties, also of 0 and −0
+        switch (specials) {
+          case 1:
+            x[place()] = kNan<T>;
+            x[place()] = kNan<T>;
+            break;
+          case 2:
+            x[place()] = kInf<T>;
+            x[place()] = -kInf<T>;
+            x[place()] = kInf<T>;
+            break;
+          case 3: std::fill(x.begin(), x.end(), -kInf<T>); break;
+          case 4:
+            std::fill(x.begin(), x.end(), kInf<T>);
+            x[place()] = kNan<T>;
+            break;
+          case 5:
+            for (T& v : x) v = numbers.below(2) == 0 ? T{0} : -T{0};
+            break;
+          default: break;
+        }
+        for (bool largest : {true, false}) check_extremes(largest, x, outer, n, 1);
       }
     }
   });
