@@ -34,52 +34,91 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::HWY_NAMESPACE {
 namespace {
 
-// The first place from i on where `is` holds; there is one before n.
-template <class T, class F>
-HWY_INLINE HWY_ATTR int64_t first_place(const T* x, int64_t i, int64_t n, F is) {
-  const RowTag<T> d;
+// The place in four vectors, of which one holds a lane where `is` holds, of the first such lane.
+template <class D, class F>
+HWY_INLINE HWY_ATTR int64_t place_in_four(D d, const TFromD<D>* x, F is) {
   const auto lanes = static_cast<int64_t>(Lanes(d));
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    const auto a = is(LoadU(d, x + i)), b = is(LoadU(d, x + i + lanes));
-    const auto c = is(LoadU(d, x + i + 2 * lanes)), e = is(LoadU(d, x + i + 3 * lanes));
-    if (HWY_LIKELY(AllFalse(d, Or(Or(a, b), Or(c, e))))) continue;
-    // Chosen without a branch, which would be foreseen one time in four.
-    auto place = 3 * lanes + static_cast<int64_t>(FindFirstTrue(d, e));
-    const auto earlier = [&](auto mask, int64_t at) HWY_ATTR {
-      const auto found = static_cast<int64_t>(FindFirstTrue(d, mask));
-      place = found >= 0 ? at + found : place;
-    };
-    earlier(c, 2 * lanes);
-    earlier(b, lanes);
-    earlier(a, 0);
-    return i + place;
-  }
-  for (; i + lanes <= n; i += lanes) {
-    const auto found = FindFirstTrue(d, is(LoadU(d, x + i)));
-    if (found >= 0) return i + static_cast<int64_t>(found);
-  }
-  return i + static_cast<int64_t>(FindFirstTrue(d, is(load_partial(d, x + i, static_cast<size_t>(n - i)))));
+  // Chosen without a branch, which would be foreseen one time in four.
+  int64_t place = 0;
+  const auto earlier = [&](int64_t at) HWY_ATTR {
+    const auto found = static_cast<int64_t>(FindFirstTrue(d, is(LoadU(d, x + at))));
+    place = found >= 0 ? at + found : place;
+  };
+  earlier(3 * lanes);
+  earlier(2 * lanes);
+  earlier(lanes);
+  earlier(0);
+  return place;
 }
 
-// Block by block in the nearest cache; only the one that holds the extreme is looked through for its place.
+// The extreme of a row shorter than four vectors.
+template <int Sign, class T>
+HWY_ATTR T extreme_of_short_row(const T* x, int64_t n, int64_t* index) {
+  const RowTag<T> d;
+  const auto lanes = static_cast<int64_t>(Lanes(d));
+  const T value = row_extreme_of<Sign, false>(x, n);
+  const auto wanted = Set(d, value);
+  const auto place = [&](auto v)
+                         HWY_ATTR { return FindFirstTrue(d, value == value ? Eq(v, wanted) : IsNaN(v)); };
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto found = place(LoadU(d, x + i));
+    if (found < 0) continue;
+    *index = i + static_cast<int64_t>(found);
+    return x[*index];
+  }
+  // Zeros behind the end come after what is looked for.
+  *index = i + static_cast<int64_t>(place(load_partial(d, x + i, static_cast<size_t>(n - i))));
+  return x[*index];
+}
+
+// Each lane keeps its extreme and the first group of four vectors that holds it; at the end the first of
+// those groups is looked through. No branch depends on the elements, so that rows that follow each other
+// overlap.
 template <bool Largest, class T>
 HWY_ATTR T extreme_of_row(const T* x, int64_t n, int64_t* index) {
   const RowTag<T> d;
-  constexpr int64_t kBlock = 4096;
+  const RebindToSigned<decltype(d)> di;
+  using I = TFromD<decltype(di)>;
   constexpr int kSign = Largest ? 1 : -1;
-  T value = row_extreme_of<kSign, false>(x, std::min(n, kBlock));
-  int64_t i = 0;
-  for (int64_t first = kBlock; first < n && value == value; first += kBlock) {
-    const T next = row_extreme_of<kSign, false>(x + first, std::min(n - first, kBlock));
-    if (next == next && !(Largest ? next > value : next < value)) continue;
-    value = next;
-    i = first;
+  const auto group = static_cast<int64_t>(4 * Lanes(d));
+  if (n < group) return extreme_of_short_row<kSign>(x, n, index);
+
+  const auto further = [](auto a, auto b) HWY_ATTR { return Largest ? Max(a, b) : Min(a, b); };
+  auto best = Set(d, -kSign * std::numeric_limits<T>::infinity());
+  auto sum = Zero(d);  // is NaN if an element is
+  auto leader = Zero(di);
+  const auto take = [&](const T* at, int64_t number) HWY_ATTR {
+    const auto lanes = static_cast<int64_t>(Lanes(d));
+    const auto a = LoadU(d, at), b = LoadU(d, at + lanes);
+    const auto c = LoadU(d, at + 2 * lanes), e = LoadU(d, at + 3 * lanes);
+    const auto top = further(further(a, b), further(c, e));
+    const auto leads = Largest ? Gt(top, best) : Lt(top, best);
+    leader = IfThenElse(RebindMask(di, leads), Set(di, static_cast<I>(number)), leader);
+    best = further(top, best);
+    sum = Add(sum, Add(Add(a, b), Add(c, e)));
+  };
+  const int64_t groups = n / group;
+  for (int64_t k = 0; k < groups; ++k) take(x + k * group, k);
+  // The last group overlaps the one before, which is first where they share what is looked for.
+  const bool rest = n % group != 0;
+  if (rest) take(x + n - group, groups);
+  const auto start = [&](int64_t k) { return std::min(k * group, n - group); };
+
+  if (HWY_UNLIKELY(!AllFalse(d, IsNaN(sum)))) {
+    for (int64_t k = 0; k < groups + rest; ++k) {
+      const T* from = x + start(k);
+      if (!std::any_of(from, from + group, [](T v) { return v != v; })) continue;
+      *index = start(k) + place_in_four(d, from, [](auto v) HWY_ATTR { return IsNaN(v); });
+      return x[*index];
+    }
   }
-  const auto wanted = Set(d, value);
-  i = value == value ? first_place(x, i, n, [&](auto v) HWY_ATTR { return Eq(v, wanted); })
-                     : first_place(x, i, n, [&](auto v) HWY_ATTR { return IsNaN(v); });
-  *index = i;
-  return x[i];
+  const auto wanted = Set(d, extreme_of_lanes<kSign>(d, best));
+  const auto candidates =
+      IfThenElse(RebindMask(di, Eq(best, wanted)), leader, Set(di, std::numeric_limits<I>::max()));
+  const int64_t first = start(static_cast<int64_t>(GetLane(MinOfLanes(di, candidates))));
+  *index = first + place_in_four(d, x + first, [&](auto v) HWY_ATTR { return Eq(v, wanted); });
+  return x[*index];
 }
 
 // Of some columns, the extremes so far and the rows of their block where they are.

@@ -1,14 +1,16 @@
 #include "autograd/kernels/index.h"
 
+// Taking and gathering; adding and writing are in scatter.cpp.
+
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
+#include "autograd/kernels/elements.h"
+#include "autograd/kernels/gather.h"
 #include "autograd/kernels/inside.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/tile.h"
 #include "autograd/kernels/tile_lanes.h"
-#include "autograd/kernels/walk.h"
 
 namespace tapegrad::kernels {
 namespace {
@@ -17,25 +19,6 @@ constexpr int64_t kGrain = 32768;      // elements of a piece of work
 constexpr int64_t kMostTurned = 1024;  // elements along dim of which a line each stays near
 constexpr int64_t kTogether = 8;       // outer blocks for which an index is read once
 constexpr int64_t kStrip = 256;        // columns gathered at a time, so that all rows of x stay near
-constexpr int64_t kEntries = 512;  // entries read twice, to look whether they are inside and to follow them
-constexpr int64_t kBand = 16;      // columns that one thread has for itself: a cache line
-
-// The first place outside that any thread met.
-class Outside {
- public:
-  void at(int64_t place) {
-    int64_t first = first_.load(std::memory_order_relaxed);
-    while (place < first && !first_.compare_exchange_weak(first, place, std::memory_order_relaxed)) {
-    }
-  }
-  int64_t first() const {
-    const int64_t first = first_.load(std::memory_order_relaxed);
-    return first == INT64_MAX ? -1 : first;
-  }
-
- private:
-  std::atomic<int64_t> first_{INT64_MAX};
-};
 
 bool outside(int64_t entry, int64_t n) { return static_cast<uint64_t>(entry) >= static_cast<uint64_t>(n); }
 
@@ -149,98 +132,14 @@ int64_t take(Slices s, const void* from, const int64_t* index, void* to) {
   return failed.first();
 }
 
-template <class E>
-void add_row(E* to, const E* from, int64_t n) {
-  constexpr int64_t kLanes = 16 / sizeof(E);
-  using Vector [[gnu::vector_size(16)]] = E;
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    Vector a, b;
-    std::memcpy(&a, to + i, 16);
-    std::memcpy(&b, from + i, 16);
-    a += b;
-    std::memcpy(to + i, &a, 16);
-  }
-  for (; i < n; ++i) to[i] += from[i];
-}
-
-// What one thread adds: of some outer blocks some columns, where the entry is in [low, high).
-struct Share {
-  int64_t outer_begin, outer_end, column_begin, column_end, low, high;
-};
-
-// Cuts [outer, n, columns] into shares that touch different elements, and calls work(share) for each. Small
-// work is one share. The cut follows the number of threads, which no bit of the result depends on.
-template <class Work>
-void for_shares(int64_t outer, int64_t n, int64_t columns, int64_t work_size, const Work& work) {
-  const int64_t threads = work_size < 2 * kGrain || n == 0 ? 1 : num_threads();
-  auto cut = [&](int64_t size, int64_t unit, auto&& give) {
-    const int64_t step = (size + threads * unit - 1) / (threads * unit) * unit;
-    parallel_for((size + step - 1) / step, 1, [&](int64_t first, int64_t last) {
-      for (int64_t p = first; p < last; ++p) give(p * step, std::min(size, (p + 1) * step));
-    });
-  };
-  if (threads == 1) return work(Share{0, outer, 0, columns, 0, n});
-  if (outer >= 2 * threads) {
-    cut(outer, 1, [&](int64_t a, int64_t b) { work(Share{a, b, 0, columns, 0, n}); });
-  } else if (columns >= 2 * kBand) {
-    cut(columns, kBand, [&](int64_t a, int64_t b) { work(Share{0, outer, a, b, 0, n}); });
-  } else {
-    cut(n, 1, [&](int64_t a, int64_t b) { work(Share{0, outer, 0, columns, a, b}); });
-  }
-}
-
-template <class E>
-int64_t add_slices(const Slices& s, const void* from, const int64_t* index, void* to, int64_t skip) {
-  Outside failed;
-  const auto* src = static_cast<const E*>(from);
-  auto* y = static_cast<E*>(to);
-  for_shares(s.outer, s.n, s.inner, s.outer * s.count * s.inner, [&](const Share& mine) {
-    const int64_t width = mine.column_end - mine.column_begin;
-    for (int64_t o = mine.outer_begin; o < mine.outer_end; ++o) {
-      const E* block = src + o * s.count * s.inner + mine.column_begin;
-      E* target = y + o * s.n * s.inner + mine.column_begin;
-      for (int64_t k = 0; k < s.count; ++k) {
-        const int64_t at = index[k];
-        if (outside(at, s.n)) return failed.at(k);
-        if (at < mine.low || at >= mine.high || at == skip) continue;
-        if (width == 1) target[at * s.inner] += block[k * s.inner];
-        else add_row(target + at * s.inner, block + k * s.inner, width);
-      }
-    }
-  });
-  return failed.first();
-}
-
-// The axes of an index of single elements: those before dim, those from dim on without the last, and the
-// last.
-struct Axes {
-  Axis outer[kMaxAxes], middle[kMaxAxes];
-  int outer_rank = 0, middle_rank = 0;
-  int64_t outer_size = 1, middle_size = 1;
-  int64_t run = 1;       // entries along the last axis
-  int64_t run_step = 0;  // of x from one of them to the next
-  int64_t dim_step = 0;  // of x along dim
-};
-
-Axes axes_of(const Elements& s) {
-  Axes a;
-  const int last = s.rank - 1;
-  int64_t dense[kMaxAxes];
-  int64_t stride = 1;
-  for (int d = last; d >= 0; --d) {
-    dense[d] = stride;
+// Whether the index covers all of x before dim, so that outer blocks follow each other in both.
+bool whole_blocks(const Elements& s) {
+  int64_t stride = s.n * s.strides[s.dim];
+  for (int d = s.dim - 1; d >= 0; --d) {
+    if (s.sizes[d] != 1 && s.strides[d] != stride) return false;
     stride *= s.sizes[d];
   }
-  a.run = s.sizes[last];
-  a.run_step = s.dim == last ? 0 : s.strides[last];
-  a.dim_step = s.strides[s.dim];
-  for (int d = 0; d < last; ++d) {
-    const Axis axis = {s.sizes[d], d == s.dim ? 0 : s.strides[d], dense[d]};
-    (d < s.dim ? a.outer[a.outer_rank++] : a.middle[a.middle_rank++]) = axis;
-    (d < s.dim ? a.outer_size : a.middle_size) *= axis.size;
-  }
-  return a;
+  return true;
 }
 
 template <class E>
@@ -250,13 +149,22 @@ int64_t gather(const Elements& s, const void* from, const int64_t* index, void* 
   if (a.outer_size * a.middle_size * a.run == 0) return -1;
   const auto* x = static_cast<const E*>(from);
   auto* y = static_cast<E*>(to);
+  int64_t done = 0;
+  if constexpr (sizeof(E) >= 4) {
+    // The rows of a matrix for each outer block, all of them in x.
+    if (a.middle_rank == 1 && a.run_step == 1 && whole_blocks(s)) {
+      done = gather_columns({a.outer_size, s.n, a.dim_step, a.middle_size, a.run}, x, index, y);
+      if (done < 0) return first_outside(index, a.outer_size * a.middle_size * a.run, s.n);
+      if (done == a.run) return -1;
+    }
+  }
   // Strip by strip of the last axis, through all rows.
-  const int64_t strip = std::min(a.run, a.run_step == 0 ? kEntries : kStrip);
-  const int64_t strips = (a.run + strip - 1) / strip, tasks = strips * a.middle_size;
+  const int64_t strip = std::min(a.run - done, a.run_step == 0 ? kEntries : kStrip);
+  const int64_t strips = (a.run - done + strip - 1) / strip, tasks = strips * a.middle_size;
   parallel_for(a.outer_size * tasks, std::max<int64_t>(1, kGrain / strip), [&](int64_t begin, int64_t end) {
     Walk block(a.outer, a.outer_rank, begin / tasks), row(a.middle, a.middle_rank, begin % a.middle_size);
     for (int64_t p = begin; p < end; ++p) {
-      const int64_t first = p % tasks / a.middle_size * strip, last = std::min(a.run, first + strip);
+      const int64_t first = done + p % tasks / a.middle_size * strip, last = std::min(a.run, first + strip);
       const int64_t place = block.to() + row.to();
       const int64_t bad = first_outside(index + place + first, last - first, s.n);
       if (bad >= 0) return failed.at(place + first + bad);
@@ -272,54 +180,7 @@ int64_t gather(const Elements& s, const void* from, const int64_t* index, void* 
       if (p % tasks == tasks - 1) block.next();
     }
   });
-  return failed.first();
-}
-
-// Calls visit(offset in src of entry k, offset in x of the element that it stands for), in order for each
-// element.
-template <class Visit>
-int64_t for_entries(const Elements& s, const int64_t* index, const Visit& visit) {
-  Outside failed;
-  const Axes a = axes_of(s);
-  const int64_t count = a.outer_size * a.middle_size * a.run;
-  if (count == 0) return -1;
-  Axis outer_src[kMaxAxes], middle_src[kMaxAxes];
-  for (int d = 0; d < a.outer_rank; ++d) outer_src[d] = {s.sizes[d], s.src[d], 0};
-  for (int d = 0; d < a.middle_rank; ++d) middle_src[d] = {s.sizes[s.dim + d], s.src[s.dim + d], 0};
-  const int64_t columns = s.dim == s.rank - 1 ? 1 : a.run;
-  for_shares(a.outer_size, s.n, columns, count, [&](const Share& mine) {
-    const int64_t begin = columns == 1 ? 0 : mine.column_begin;
-    const int64_t end = columns == 1 ? a.run : mine.column_end;
-    Walk block(a.outer, a.outer_rank, mine.outer_begin), block_src(outer_src, a.outer_rank, mine.outer_begin);
-    for (int64_t o = mine.outer_begin; o < mine.outer_end; ++o, block.next(), block_src.next()) {
-      Walk row(a.middle, a.middle_rank, 0), row_src(middle_src, a.middle_rank, 0);
-      for (int64_t r = 0; r < a.middle_size; ++r, row.next(), row_src.next()) {
-        const int64_t offset = block.from() + row.from(), place = block.to() + row.to();
-        const int64_t source = block_src.from() + row_src.from();
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t at = index[place + i];
-          if (outside(at, s.n)) return failed.at(place + i);
-          if (at < mine.low || at >= mine.high) continue;
-          visit(source + i, offset + at * a.dim_step + i * a.run_step);
-        }
-      }
-    }
-  });
-  return failed.first();
-}
-
-template <class E>
-int64_t scatter_add(const Elements& s, const void* from, const int64_t* index, void* to) {
-  const auto* src = static_cast<const E*>(from);
-  auto* y = static_cast<E*>(to);
-  return for_entries(s, index, [=](int64_t k, int64_t at) { y[at] += src[k]; });
-}
-
-template <class E>
-int64_t scatter(const Elements& s, const void* from, const int64_t* index, void* to) {
-  const auto* src = static_cast<const E*>(from);
-  auto* y = static_cast<E*>(to);
-  return for_entries(s, index, [=](int64_t k, int64_t at) { y[at] = src[k]; });
+  return failed.first() < 0 ? -1 : first_outside(index, a.outer_size * a.middle_size * a.run, s.n);
 }
 
 }  // namespace
@@ -343,36 +204,11 @@ int64_t take(size_t element, const Slices& shape, const void* x, const int64_t* 
   }
 }
 
-int64_t add_slices(DType dtype, const Slices& shape, const void* src, const int64_t* index, void* y,
-                   int64_t skip) {
-  switch (dtype) {
-    case DType::float32: return add_slices<float>(shape, src, index, y, skip);
-    case DType::float64: return add_slices<double>(shape, src, index, y, skip);
-    default: return add_slices<int64_t>(shape, src, index, y, skip);
-  }
-}
-
 int64_t gather(size_t element, const Elements& shape, const void* x, const int64_t* index, void* y) {
   switch (element) {
     case 1: return gather<uint8_t>(shape, x, index, y);
     case 4: return gather<uint32_t>(shape, x, index, y);
     default: return gather<uint64_t>(shape, x, index, y);
-  }
-}
-
-int64_t scatter_add(DType dtype, const Elements& shape, const void* src, const int64_t* index, void* y) {
-  switch (dtype) {
-    case DType::float32: return scatter_add<float>(shape, src, index, y);
-    case DType::float64: return scatter_add<double>(shape, src, index, y);
-    default: return scatter_add<int64_t>(shape, src, index, y);
-  }
-}
-
-int64_t scatter(size_t element, const Elements& shape, const void* src, const int64_t* index, void* y) {
-  switch (element) {
-    case 1: return scatter<uint8_t>(shape, src, index, y);
-    case 4: return scatter<uint32_t>(shape, src, index, y);
-    default: return scatter<uint64_t>(shape, src, index, y);
   }
 }
 

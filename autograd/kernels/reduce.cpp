@@ -39,6 +39,13 @@ Measure measure_of(Reduce kind, double parameter) {
 // Whether a measure reads its elements more than once, so that they had better stay in the cache.
 bool reads_twice(Measure measure) { return measure == Measure::log_sum_exp || measure == Measure::powers; }
 
+// b^(1/p). The rounding of 1/p counts ln b times, and b is far from 1 only for a whole p, where powers of two
+// are taken out first.
+double root(double b, double p) {
+  const int out = is_whole_power(p) && std::isnormal(b) ? static_cast<int>(std::floor(std::ilogb(b) / p)) : 0;
+  return std::ldexp(std::pow(std::ldexp(b, -static_cast<int>(p) * out), 1 / p), out);
+}
+
 inline double finish(Reduce kind, const Part& part, int64_t n, double parameter) {
   const auto count = static_cast<double>(n);
   switch (kind) {
@@ -50,7 +57,7 @@ inline double finish(Reduce kind, const Part& part, int64_t n, double parameter)
     case Reduce::norm:
       if (parameter == 2) return std::sqrt(part.a) * part.b;
       if (parameter == 0 || parameter == 1 || std::isinf(parameter)) return part.a;
-      return part.a * std::pow(part.b, 1 / parameter);
+      return part.a * root(part.b, parameter);
     default: return part.a;
   }
 }

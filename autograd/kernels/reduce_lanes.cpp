@@ -396,42 +396,123 @@ HWY_ATTR void squares_of_columns(const T* x, int64_t n, int64_t columns, int64_t
   }
 }
 
-// (|v| / by)^p.
-template <class D, class V>
-HWY_INLINE HWY_ATTR V power_of_ratio(D d, V v, V by, V p) {
-  return exp(d, Mul(p, log(d, Div(Abs(v), by))));
+// |v|^p for one p.
+template <class T>
+struct AnyPower {
+  T p;
+  template <class D, class V>
+  HWY_INLINE HWY_ATTR V operator()(D d, V v) const {
+    return exp(d, Mul(Set(d, p), log(d, Abs(v))));
+  }
+};
+
+// For a whole p of 3 or more by multiplications, p − 1 roundings off.
+struct WholePower {
+  uint32_t p, second;  // the second highest bit of p, alone
+  explicit WholePower(double whole)
+      : p(static_cast<uint32_t>(whole)), second(uint32_t{1} << (30 - __builtin_clz(p))) {}
+  template <class D, class V>
+  HWY_INLINE HWY_ATTR V operator()(D, V v) const {
+    const V size = Abs(v);
+    V y = size;
+    for (uint32_t bit = second; bit != 0; bit >>= 1) {
+      y = Mul(y, y);
+      if ((p & bit) != 0) y = Mul(y, size);
+    }
+    return y;
+  }
+};
+// The same for p = 3, without a loop.
+struct Cube {
+  template <class D, class V>
+  HWY_INLINE HWY_ATTR V operator()(D, V v) const {
+    const V size = Abs(v);
+    return Mul(Mul(size, size), size);
+  }
+};
+
+// Whether a sum of powers of elements, not of their ratios to a unit, lost nothing below or above: what is
+// joined with it then neither comes near the ends of double's range.
+template <class T>
+bool well_within_range(double sum) {
+  constexpr double kHigh = sizeof(T) == 4 ? 0x1p60 : 0x1p500;
+  return sum >= 1 / kHigh && sum <= kHigh;
 }
 
 // Whether the part of such a largest (or smallest) magnitude is that magnitude alone.
 bool stands_alone(double magnitude) { return magnitude == 0 || !std::isfinite(magnitude); }
 
-template <class T>
-HWY_ATTR Part powers(const T* x, int64_t n, double p) {
+// The part with the largest magnitude, or for p < 0 the smallest, as the unit.
+template <class T, class Power>
+HWY_INLINE HWY_ATTR Part powers_of_ratios(const T* x, int64_t n, bool largest, Power power) {
   const RowTag<T> d;
-  const T unit = p > 0 ? row_extreme_of<1, true>(x, n) : row_extreme_of<-1, true>(x, n);
+  const T unit = largest ? row_extreme_of<1, true>(x, n) : row_extreme_of<-1, true>(x, n);
   const auto magnitude = static_cast<double>(unit);
   if (stands_alone(magnitude)) return {magnitude, 1, 0};
-  const auto by = Set(d, unit), exponent = Set(d, static_cast<T>(p));
-  return {magnitude, row_sum_of(x, n, [&](auto v) HWY_ATTR { return power_of_ratio(d, v, by, exponent); }),
-          0};
+  const auto by = Set(d, unit);
+  return {magnitude, row_sum_of(x, n, [&](auto v) HWY_ATTR { return power(d, Div(v, by)); }), 0};
+}
+
+template <class T, class Power>
+HWY_INLINE HWY_ATTR Part whole_powers(const T* x, int64_t n, Power power) {
+  const RowTag<T> d;
+  const double plain = row_sum_of(x, n, [&](auto v) HWY_ATTR { return power(d, v); });
+  return HWY_LIKELY(well_within_range<T>(plain)) ? Part{1, plain, 0} : powers_of_ratios(x, n, true, power);
 }
 
 template <class T>
-HWY_ATTR void powers_of_columns(const T* x, int64_t n, int64_t columns, int64_t stride, double p, Part* out) {
+HWY_ATTR Part powers(const T* x, int64_t n, double p) {
+  if (!is_whole_power(p)) return powers_of_ratios(x, n, p > 0, AnyPower<T>{static_cast<T>(p)});
+  return p == 3 ? whole_powers(x, n, Cube()) : whole_powers(x, n, WholePower(p));
+}
+
+template <class T, class Power>
+HWY_INLINE HWY_ATTR void powers_of_ratios(const T* x, int64_t n, int64_t columns, int64_t stride,
+                                          bool largest, Power power, Part* out) {
   const RowTag<T> d;
   ColumnNumbers<T> unit, sum;
-  if (p > 0) column_extremes_of<1, true>(x, n, columns, stride, &unit);
+  if (largest) column_extremes_of<1, true>(x, n, columns, stride, &unit);
   else column_extremes_of<-1, true>(x, n, columns, stride, &unit);
-  const auto exponent = Set(d, static_cast<T>(p));
   column_sums_of<false>(
       x, n, columns, stride,
       [&](auto v, int64_t c) HWY_ATTR {
-        return Two<decltype(v)>{power_of_ratio(d, v, Load(d, unit.v + c), exponent), v};
+        return Two<decltype(v)>{power(d, Div(v, Load(d, unit.v + c))), v};
       },
       &sum, &sum);
   for (int64_t c = 0; c < columns; ++c) {
     const auto magnitude = static_cast<double>(unit.v[c]);
     out[c] = {magnitude, stands_alone(magnitude) ? 1 : static_cast<double>(sum.v[c]), 0};
+  }
+}
+
+template <class T, class Power>
+HWY_INLINE HWY_ATTR void whole_powers(const T* x, int64_t n, int64_t columns, int64_t stride, Power power,
+                                      Part* out) {
+  const RowTag<T> d;
+  ColumnNumbers<T> sum;
+  column_sums_of<false>(
+      x, n, columns, stride,
+      [&](auto v, int64_t) HWY_ATTR {
+        return Two<decltype(v)>{power(d, v), v};
+      },
+      &sum, &sum);
+  bool plain = true;
+  for (int64_t c = 0; c < columns; ++c) {
+    const auto total = static_cast<double>(sum.v[c]);
+    plain = plain && well_within_range<T>(total);
+    out[c] = {1, total, 0};
+  }
+  if (HWY_UNLIKELY(!plain)) powers_of_ratios(x, n, columns, stride, true, power, out);
+}
+
+template <class T>
+HWY_ATTR void powers_of_columns(const T* x, int64_t n, int64_t columns, int64_t stride, double p, Part* out) {
+  if (!is_whole_power(p)) {
+    powers_of_ratios(x, n, columns, stride, p > 0, AnyPower<T>{static_cast<T>(p)}, out);
+  } else if (p == 3) {
+    whole_powers(x, n, columns, stride, Cube(), out);
+  } else {
+    whole_powers(x, n, columns, stride, WholePower(p), out);
   }
 }
 

@@ -31,6 +31,7 @@ Part join_powers(const Part& x, const Part& y, double p) {
   if (x.a != x.a || y.a != y.a) return {x.a != x.a ? x.a : y.a, 1, 0};
   const double unit = p > 0 ? std::max(x.a, y.a) : std::min(x.a, y.a);
   if (unit == 0 || std::isinf(unit)) return {unit, 1, 0};
+  if (x.a == y.a) return {unit, x.b + y.b, 0};
   return {unit, x.b * std::pow(x.a / unit, p) + y.b * std::pow(y.a / unit, p), 0};
 }
 

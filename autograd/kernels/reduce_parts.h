@@ -3,6 +3,7 @@
 // What parts of a reduction contribute, and how they join. Internal, not installed.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 namespace tapegrad::kernels {
@@ -28,13 +29,17 @@ inline constexpr size_t kMeasures = static_cast<size_t>(Measure::count);
 // The measure of some elements. sum, product, nonzeros, sum_abs and the extremes: `a`. log_sum_exp: the
 // largest `a`, how often it occurs `b`, and the sum `c` of e^(x − a) over the others; `a` alone where it is
 // not finite. moments: mean `a`, Σ (x − mean)² `b`, number of elements `c`. squares: Σx² = a·b², b a power of
-// two. powers: Σ|x|^p = a^p·b with the largest magnitude, for p < 0 the smallest, as `a`.
+// two. powers: Σ|x|^p = a^p·b with the largest magnitude, for p < 0 the smallest, as `a`, or
+// for a whole p also 1.
 struct Part {
   double a, b, c;
 };
 
 // The measure of both; p is the exponent of powers.
 Part join(Measure measure, const Part& x, const Part& y, double p);
+
+// Whether powers with this exponent are taken by multiplications, and without a unit where they fit.
+inline bool is_whole_power(double p) { return p >= 3 && p <= 64 && p == std::trunc(p); }
 
 // Parts of `Width` reductions side by side, joined as binary trees whose form follows from their number.
 template <int64_t Width, int Levels>

@@ -216,6 +216,19 @@ struct Extreme {
   HWY_INLINE HWY_ATTR bool maybe_nan() const { return !AllFalse(D(), IsNaN(sum)); }
 };
 
+// The largest or, with Sign −1, the smallest of the lanes, none of which is NaN.
+template <int Sign, class D>
+HWY_INLINE HWY_ATTR TFromD<D> extreme_of_lanes(D d, Vec<D> v) {
+#if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
+  // The emulated target's MaxOfLanes knows no −inf.
+  HWY_ALIGN TFromD<D> lane[MaxLanes(d)];
+  Store(v, d, lane);
+  return Sign > 0 ? *std::max_element(lane, lane + Lanes(d)) : *std::min_element(lane, lane + Lanes(d));
+#else
+  return GetLane(Sign > 0 ? MaxOfLanes(d, v) : MinOfLanes(d, v));
+#endif
+}
+
 // The largest |x| or x of a row or, with Sign −1, the smallest; NaN wins.
 template <int Sign, bool Absolute, class T>
 HWY_INLINE HWY_ATTR T row_extreme_of(const T* x, int64_t n) {
@@ -240,14 +253,7 @@ HWY_INLINE HWY_ATTR T row_extreme_of(const T* x, int64_t n) {
   if (HWY_UNLIKELY(found[0].maybe_nan()) && std::any_of(x, x + n, [](T v) { return v != v; })) {
     return std::numeric_limits<T>::quiet_NaN();
   }
-#if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
-  // The emulated target's MaxOfLanes knows no −inf.
-  HWY_ALIGN T lane[MaxLanes(d)];
-  Store(found[0].best, d, lane);
-  return Sign > 0 ? *std::max_element(lane, lane + lanes) : *std::min_element(lane, lane + lanes);
-#else
-  return GetLane(Sign > 0 ? MaxOfLanes(d, found[0].best) : MinOfLanes(d, found[0].best));
-#endif
+  return extreme_of_lanes<Sign>(d, found[0].best);
 }
 
 // The same for each column.

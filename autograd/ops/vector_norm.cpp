@@ -22,6 +22,14 @@ struct NormOptions {
   }
 };
 
+// r·|r|^(p − 2) of a whole p ≥ 3, by multiplications.
+Tensor whole_slope(const Tensor& r, double p) {
+  const bool odd = std::fmod(p, 2) != 0;
+  Tensor slope = odd ? mul(r, abs(r)) : r;
+  for (double left = p - (odd ? 3 : 2); left > 0; left -= 2) slope = mul(slope, square(r));
+  return slope;
+}
+
 struct Norm : Reducing<kernels::Reduce::norm, true, false, NormOptions> {
   static constexpr std::string_view
       name = "norm",
@@ -66,6 +74,7 @@ struct Norm : Reducing<kernels::Reduce::norm, true, false, NormOptions> {
     const Tensor size = where(none, 1.0, y);
     const Tensor reaches = where(none, 0.0, g);
     if (p == 2) return v.add(0, mul(reaches, div(x, size)));
+    if (p >= 3 && p <= 8 && p == std::trunc(p)) return v.add(0, mul(reaches, whole_slope(div(x, size), p)));
     Tensor ratio = div(abs(x), size);
     if (p > 1) return v.add(0, mul(reaches, mul(sign(x), pow(ratio, p - 1))));
     ratio = where(eq(x.detach(), 0.0), 1.0, ratio);
@@ -79,7 +88,7 @@ struct Norm : Reducing<kernels::Reduce::norm, true, false, NormOptions> {
       for (double p : {1.0, inf, 3.0}) s.add({s.normal({1 << 20})}, Options{p, {}, false});
       return;
     }
-    for (double p : {0.0, 1.0, 1.5, 3.0, 0.5, -1.0, -2.0}) {
+    for (double p : {0.0, 1.0, 1.5, 3.0, 4.0, 7.0, 0.5, -1.0, -2.0}) {
       s.add({s.normal({3, 4})}, Options{p, {}, false});
       s.add({s.normal({2, 3, 4})}, Options{p, Dims{0, 2}, true});
     }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "tests/kernels/kernel_data.h"
@@ -346,6 +347,80 @@ TEST_CASE_TEMPLATE("kernels/reduce: the same bits for one, two and three threads
   }
 }
 
+template <class T>
+std::vector<T> norms(const Case& c, const std::vector<T>& x, double p) {
+  std::vector<T> y(static_cast<size_t>(c.results()));
+  reduce(Reduce::norm, dtype_of<T>(), c.reduction(), x.data(), y.data(), p);
+  return y;
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: norms of whole p in every layout and at every magnitude", T, float,
+                   double) {
+  Numbers numbers(9);
+  std::vector<Case> cases = all_cases();
+  cases.push_back({{70'000}, {true}});
+  cases.push_back({{9000, 3}, {true, false}});
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (const Case& c : cases) {
+      CAPTURE(c.text());
+      for (const double p : {3.0, 4.0, 5.0, 7.0, 64.0}) {
+        CAPTURE(p);
+        // To the 64th power, numbers beyond 10^±70 are too much for the reference.
+        const double reach = sizeof(T) == 4 ? 36 : p < 64 ? 300 : 70;
+        auto x = numbers.vector<T>(c.numel());
+        // All near 1, all far from it, or elements of different magnitudes, so that parts with units join.
+        const int64_t how = numbers.below(3);
+        const double far = std::pow(10.0, numbers.uniform(-reach, reach));
+        for (T& v : x) {
+          if (how == 1) v = static_cast<T>(static_cast<double>(v) * far);
+          if (how == 2) v = static_cast<T>(std::pow(10.0, numbers.uniform(-reach, reach)));
+        }
+        if (how == 2) std::fill(x.begin(), x.begin() + static_cast<int64_t>(x.size()) / 3, T{0});
+        const auto y = norms(c, x, p);
+        const auto terms = addends(c, x);
+        bool right = true;
+        for (size_t i = 0; i < terms.size(); ++i) {
+          long double sum = 0;
+          for (double v : terms[i])
+            sum += std::pow(std::fabs(static_cast<long double>(v)), static_cast<long double>(p));
+          const long double exact = std::pow(sum, 1 / static_cast<long double>(p));
+          // Ratios and their powers are off by 2p − 1 roundings, the sum as every sum, and the root divides
+          // that by p; it and the result are rounded once more.
+          const double roundings = (std::log2(static_cast<double>(terms[i].size())) + 8 + 2 * p) / p + 2;
+          const long double error = std::fabs(static_cast<long double>(y[i]) - exact);
+          right = right && error <= static_cast<long double>(roundings * kUnit<T>) * exact;
+        }
+        CHECK(right);
+      }
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: norms of whole p of special values", T, float, double) {
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (const Case& c : {Case{{2}, {true}}, Case{{40}, {true}}, Case{{9000}, {true}},
+                          Case{{40, 3}, {true, false}}, Case{{600, 70}, {true, false}}}) {
+      CAPTURE(c.text());
+      for (const double p : {3.0, 6.0}) {
+        std::vector<T> x(static_cast<size_t>(c.numel()), -T{0});
+        CHECK(norms(c, x, p).back() == 0);
+        const T tiny = std::numeric_limits<T>::denorm_min(), most = std::numeric_limits<T>::max();
+        for (const T alone : {tiny, -tiny, -most, most, T{-2}, kInf<T>, -kInf<T>}) {
+          x.back() = alone;
+          CHECK(norms(c, x, p).back() == std::fabs(alone));
+        }
+        x[x.size() - 1 - static_cast<size_t>(c.results())] = kInf<T>;
+        x.back() = kNan<T>;
+        CHECK(std::isnan(norms(c, x, p).back()));
+        std::fill(x.begin(), x.end(), most);
+        CHECK(norms(c, x, p).back() == kInf<T>);
+      }
+    }
+  });
+}
+
 // Against plain loops, with the values and without.
 template <class T>
 void check_extremes(bool largest, const std::vector<T>& x, int64_t outer, int64_t n, int64_t inner) {
@@ -365,7 +440,9 @@ void check_extremes(bool largest, const std::vector<T>& x, int64_t outer, int64_
       if (at(i) != at(i)) best = i;
     }
     right = right && indices[r] == best;
-    right = right && (values[r] == at(best) || (values[r] != values[r] && at(best) != at(best)));
+    const T found = at(best);
+    right = right &&
+            (values[r] != values[r] ? found != found : std::memcmp(&values[r], &found, sizeof found) == 0);
   }
   CHECK(right);
 }
@@ -384,6 +461,45 @@ TEST_CASE_TEMPLATE("kernels/reduce: the first largest and smallest and their ind
           }
           for (bool largest : {true, false}) check_extremes(largest, x, outer, n, inner);
         }
+      }
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("kernels/reduce: the place of the largest and smallest in rows of any length", T, float,
+                   double) {
+  Numbers numbers(8);
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (int64_t n : {3, 31, 32, 63, 64, 65, 79, 127, 128, 129, 192, 1000, 4097, 33'000}) {
+      CAPTURE(n);
+      const int64_t outer = n > 5000 ? 1 : 4;
+      const auto place = [&] { return static_cast<size_t>(numbers.below(outer * n)); };
+      for (int specials = 0; specials < 6; ++specials) {
+        CAPTURE(specials);
+        auto x = numbers.vector<T>(outer * n);
+        for (T& v : x) v = std::round(v * 3);  // ties, also of 0 and −0
+        switch (specials) {
+          case 1:
+            x[place()] = kNan<T>;
+            x[place()] = kNan<T>;
+            break;
+          case 2:
+            x[place()] = kInf<T>;
+            x[place()] = -kInf<T>;
+            x[place()] = kInf<T>;
+            break;
+          case 3: std::fill(x.begin(), x.end(), -kInf<T>); break;
+          case 4:
+            std::fill(x.begin(), x.end(), kInf<T>);
+            x[place()] = kNan<T>;
+            break;
+          case 5:
+            for (T& v : x) v = numbers.below(2) == 0 ? T{0} : -T{0};
+            break;
+          default: break;
+        }
+        for (bool largest : {true, false}) check_extremes(largest, x, outer, n, 1);
       }
     }
   });
