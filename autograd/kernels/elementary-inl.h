@@ -119,16 +119,16 @@ struct Formula<Lane::log1p_backward> {
 template <>
 struct Formula<Lane::tanh_backward> {
   template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V y) {
-    return pole_mul(d, g, tanh_slope(d, x, y));
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V) {
+    return not_negative_mul(d, g, tanh_slope(d, x));
   }
 };
 
 template <>
 struct Formula<Lane::sigmoid_backward> {
   template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V y) {
-    return pole_mul(d, g, sigmoid_slope(d, x, y));
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V) {
+    return not_negative_mul(d, g, sigmoid_slope(d, x));
   }
 };
 
