@@ -124,7 +124,7 @@ struct Formula<Lane::tanh_backward> {
   static constexpr size_t kTogether = 4;
   template <class D, class V>
   static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V) {
-    return not_negative_mul(d, g, tanh_slope(d, x));
+    return pole_mul(d, g, tanh_slope(d, x));
   }
 };
 
@@ -133,7 +133,7 @@ struct Formula<Lane::sigmoid_backward> {
   static constexpr size_t kTogether = 4;
   template <class D, class V>
   static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V) {
-    return not_negative_mul(d, g, sigmoid_slope(d, x));
+    return pole_mul(d, g, sigmoid_slope(d, x));
   }
 };
 

@@ -22,23 +22,17 @@ using namespace hwy::HWY_NAMESPACE;
 template <Lane L>
 struct Formula;
 
-// The product of g and a slope, but g, which is 0 or −0, where g = 0 and the slope is not finite: only there
-// is 0·slope not a number.
+// The product of g and a slope, but 0 where g = 0 and the slope is not finite: only there is 0·slope not a
+// number.
 template <class D, class V>
 HWY_INLINE HWY_ATTR V without_pole(D d, V g, V product) {
-  return IfThenElse(And(Eq(g, Zero(d)), IsNaN(product)), g, product);
+  return IfThenZeroElse(And(Eq(g, Zero(d)), IsNaN(product)), product);
 }
 
 // g·df by that rule.
 template <class D, class V>
 HWY_INLINE HWY_ATTR V pole_mul(D d, V g, V df) {
   return without_pole(d, g, Mul(g, df));
-}
-
-// The same, to the bit, for slopes that are not negative: 0 or −0 times one is that 0 again, or not a number.
-template <class D, class V>
-HWY_INLINE HWY_ATTR V not_negative_mul(D d, V g, V slope) {
-  return IfThenElse(Eq(g, Zero(d)), g, Mul(g, slope));
 }
 
 // Vectors of at most 64 bytes, the unit of alignment and padding.
