@@ -23,6 +23,7 @@ using namespace hwy::HWY_NAMESPACE;
 
 template <>
 struct Formula<Lane::exp> {
+  static constexpr size_t kTogether = 4;
   template <class D, class V>
   static HWY_INLINE HWY_ATTR V f(D d, V x) {
     return exp(d, x);
@@ -55,6 +56,7 @@ struct Formula<Lane::log1p> {
 
 template <>
 struct Formula<Lane::tanh> {
+  static constexpr size_t kTogether = 4;
   template <class D, class V>
   static HWY_INLINE HWY_ATTR V f(D d, V x) {
     return tanh(d, x);
@@ -63,6 +65,7 @@ struct Formula<Lane::tanh> {
 
 template <>
 struct Formula<Lane::sigmoid> {
+  static constexpr size_t kTogether = 4;
   template <class D, class V>
   static HWY_INLINE HWY_ATTR V f(D d, V x) {
     return sigmoid(d, x);
@@ -118,17 +121,19 @@ struct Formula<Lane::log1p_backward> {
 
 template <>
 struct Formula<Lane::tanh_backward> {
+  static constexpr size_t kTogether = 4;
   template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V y) {
-    return pole_mul(d, g, tanh_slope(d, x, y));
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V) {
+    return pole_mul(d, g, tanh_slope(d, x));
   }
 };
 
 template <>
 struct Formula<Lane::sigmoid_backward> {
+  static constexpr size_t kTogether = 4;
   template <class D, class V>
-  static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V y) {
-    return pole_mul(d, g, sigmoid_slope(d, x, y));
+  static HWY_INLINE HWY_ATTR V f(D d, V g, V x, V) {
+    return pole_mul(d, g, sigmoid_slope(d, x));
   }
 };
 

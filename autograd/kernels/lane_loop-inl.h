@@ -63,15 +63,36 @@ constexpr size_t operand_count() {
   }
 }
 
-// f on whole vectors, two at a time where 64 bytes hold as many: few enough to stay within the padding. Where
-// no operand is repeated, one index serves all of them.
+// How many vectors are computed together: those of a formula that waits for its own results are given other
+// work meanwhile.
+template <class F>
+constexpr size_t together() {
+  if constexpr (requires { F::kTogether; }) return F::kTogether;
+  else return 1;
+}
+
+// f on whole vectors; at the end by 64 bytes, few enough to stay within the padding. Where no operand is
+// repeated, one index serves all of them.
 template <class F, bool kRepeats, class T, size_t... K>
 HWY_ATTR void vectors(const T* const (&from)[sizeof...(K)], const size_t (&moves)[sizeof...(K)], T* to,
                       size_t count, std::index_sequence<K...>) {
   const Tag<T> d;
   const size_t lanes = Lanes(d);
   const size_t chunk = lanes * sizeof(T) < 64 ? 2 * lanes : lanes;
-  for (size_t i = 0; i < count; i += chunk) {
+  size_t i = 0;
+  if constexpr (constexpr size_t kTogether = together<F>(); kTogether > 1) {
+    for (; i + kTogether * lanes <= count; i += kTogether * lanes) {
+      Vec<Tag<T>> y[kTogether];
+#pragma GCC unroll 4
+      for (size_t j = 0; j < kTogether; ++j) {
+        const size_t index = i + j * lanes;
+        y[j] = F::f(d, Load(d, from[K] + (kRepeats ? index & moves[K] : index))...);
+      }
+#pragma GCC unroll 4
+      for (size_t j = 0; j < kTogether; ++j) Store(y[j], d, to + i + j * lanes);
+    }
+  }
+  for (; i < count; i += chunk) {
     const T* const at[] = {from[K] + (kRepeats ? i & moves[K] : i)...};
     const auto y = F::f(d, Load(d, at[K])...);
     if (chunk > lanes) Store(F::f(d, Load(d, at[K] + lanes)...), d, to + i + lanes);

@@ -73,8 +73,8 @@ enum class Lane : uint8_t {
   expm1_backward,    // (g, x): g·e^x
   log_backward,      // (g, x): g / x; +inf·g at 0, NaN for x < 0
   log1p_backward,    // (g, x): g / (1 + x); NaN for x < −1
-  tanh_backward,     // (g, x, y): g·(1 − y²), from x where y saturates
-  sigmoid_backward,  // (g, x, y): g·y·(1 − y), from x where y saturates
+  tanh_backward,     // (g, x, y): g·(1 − tanh² x), y unread: it has lost the digits where it saturates
+  sigmoid_backward,  // (g, x, y): g times the slope at x, likewise
 
   // lanes_activation.cpp
   leaky_relu,           // (x, slope): x where x > 0, else x·slope

@@ -106,7 +106,7 @@ HWY_ATTR void products(const T* x, int64_t n, int64_t columns, int64_t stride, d
 template <class D, class V>
 HWY_INLINE HWY_ATTR Two<V> below_and_ties(D d, V v, V largest) {
   const auto tie = Eq(v, largest);
-  return {IfThenZeroElse(tie, exp(d, Sub(v, largest))), IfThenElseZero(tie, Set(d, TFromD<D>{1}))};
+  return {IfThenZeroElse(tie, exp_below(d, Sub(v, largest))), IfThenElseZero(tie, Set(d, TFromD<D>{1}))};
 }
 
 template <class T>

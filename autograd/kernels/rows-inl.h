@@ -2,6 +2,7 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -97,48 +98,63 @@ HWY_INLINE HWY_ATTR double row_product(const T* a, const T* b, int64_t n) {
           HWY_ATTR { return Mul(load_partial(d, a + i, count), load_partial(d, b + i, count)); });
 }
 
-// The largest, or with Sign −1 the smallest; NaN wins; −inf (+inf) without elements.
-template <int Sign, class T>
-HWY_INLINE HWY_ATTR T row_extreme(const T* x, int64_t n) {
+// The largest element, −inf without elements. Where there are NaNs, one of them or the largest beside them.
+template <class T>
+HWY_INLINE HWY_ATTR T row_largest(const T* x, int64_t n) {
   const RowTag<T> d;
   const auto lanes = static_cast<int64_t>(Lanes(d));
-  const T lowest = -Sign * std::numeric_limits<T>::infinity();
-  auto best = Set(d, lowest);
-  const auto take = [&](auto v) HWY_ATTR {
-    best = IfThenElse(Or(Sign > 0 ? Gt(v, best) : Lt(v, best), IsNaN(v)), v, best);
-  };
+  const T lowest = -std::numeric_limits<T>::infinity();
+  auto a = Set(d, lowest), b = a;
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) take(LoadU(d, x + i));
-  HWY_ALIGN T kept[MaxLanes(d)];
-  Store(best, d, kept);
-  T result = lowest;
-  for (int64_t k = 0; k < lanes; ++k) {
-    if ((Sign > 0 ? kept[k] > result : kept[k] < result) || kept[k] != kept[k]) result = kept[k];
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    a = Max(LoadU(d, x + i), a);
+    b = Max(LoadU(d, x + i + lanes), b);
   }
-  for (; i < n; ++i) {
-    if ((Sign > 0 ? x[i] > result : x[i] < result) || x[i] != x[i]) result = x[i];
+  if (i + lanes <= n) {
+    a = Max(LoadU(d, x + i), a);
+    i += lanes;
   }
-  return result;
+  if (i < n) {
+    const auto count = static_cast<size_t>(n - i);
+    b = Max(IfThenElse(FirstN(d, count), load_partial(d, x + i, count), Set(d, lowest)), b);
+  }
+  a = Max(a, b);
+#if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
+  // The emulated target's MaxOfLanes knows no −inf.
+  HWY_ALIGN T lane[MaxLanes(d)];
+  Store(a, d, lane);
+  return *std::max_element(lane, lane + lanes);
+#else
+  return GetLane(MaxOfLanes(d, a));
+#endif
 }
 
-// e^(x − shift), written to y unless it is null; returns their sum.
-template <class T>
+// e^(x − shift), written to y if Keep; returns their sum. No x is above the shift; a NaN makes the sum NaN.
+template <bool Keep, class T>
 HWY_INLINE HWY_ATTR double row_exp(const T* x, T shift, T* y, int64_t n) {
   const RowTag<T> d;
   const auto by = Set(d, shift);
   return sum_vectors<T>(
       n,
       [&](int64_t i) HWY_ATTR {
-        const auto e = exp(d, Sub(LoadU(d, x + i), by));
-        if (y != nullptr) StoreU(e, d, y + i);
+        const auto e = exp_below(d, Sub(LoadU(d, x + i), by));
+        if constexpr (Keep) StoreU(e, d, y + i);
         return e;
       },
       [&](int64_t i, size_t count) HWY_ATTR {
-        const auto e = exp(d, Sub(load_partial(d, x + i, count), by));
-        if (y != nullptr) store_partial(d, e, y + i, count);
-        // The lanes behind hold e^−shift.
+        const auto e = exp_below(d, Sub(load_partial(d, x + i, count), by));
+        if constexpr (Keep) store_partial(d, e, y + i, count);
+        // The lanes behind hold nothing of use.
         return IfThenElseZero(FirstN(d, count), e);
       });
+}
+
+// y/by by its inverse and a step of Newton's, which rounds as a division does wherever the result and what it
+// lacks are normal numbers (Markstein, IA-64 and Elementary Functions, 2000).
+template <class V>
+HWY_INLINE HWY_ATTR V divided(V y, V by, V inverse) {
+  const V near = Mul(y, inverse);
+  return MulAdd(NegMulAdd(near, by, y), inverse, near);
 }
 
 // y[i] = f(i) by whole vectors and a last part: load(p + i) reads as f needs it.

@@ -40,16 +40,18 @@ namespace {
 template <class T>
 HWY_ATTR void softmax_row(const T* x, T* y, int64_t n) {
   const RowTag<T> d;
-  const auto sum = Set(d, static_cast<T>(row_exp(x, row_extreme<1>(x, n), y, n)));
-  row_map(y, n, [&](auto load) HWY_ATTR { return Div(load(y), sum); });
+  const auto sum = Set(d, static_cast<T>(row_exp<true>(x, row_largest(x, n), y, n)));
+  const auto inverse = Div(Set(d, T{1}), sum);
+  row_map(y, n, [&](auto load) HWY_ATTR { return divided(load(y), sum, inverse); });
 }
 
 template <class T>
 HWY_ATTR void log_softmax_row(const T* x, T* y, int64_t n) {
   const RowTag<T> d;
-  const T largest = row_extreme<1>(x, n);
+  const T largest = row_largest(x, n);
   const auto shift = Set(d, largest);
-  const auto log_sum = Set(d, static_cast<T>(std::log(row_exp(x, largest, static_cast<T*>(nullptr), n))));
+  const auto log_sum =
+      Set(d, static_cast<T>(std::log(row_exp<false>(x, largest, static_cast<T*>(nullptr), n))));
   row_map(y, n, [&](auto load) HWY_ATTR { return Sub(Sub(load(x), shift), log_sum); });
 }
 
@@ -69,25 +71,25 @@ HWY_ATTR void log_softmax_backward_row(const T* g, const T* y, T* dx, int64_t n)
 
 template <class T>
 HWY_ATTR LogSum log_sum_exp_row(const T* x, int64_t n) {
-  const T largest = row_extreme<1>(x, n);
-  return {static_cast<double>(largest), std::log(row_exp(x, largest, static_cast<T*>(nullptr), n))};
+  const T largest = row_largest(x, n);
+  return {static_cast<double>(largest), std::log(row_exp<false>(x, largest, static_cast<T*>(nullptr), n))};
 }
 
 template <class T>
 HWY_ATTR T cross_entropy_row(const T* x, int64_t target, int64_t n) {
-  const T largest = row_extreme<1>(x, n);
-  const double log_sum = std::log(row_exp(x, largest, static_cast<T*>(nullptr), n));
+  const T largest = row_largest(x, n);
+  const double log_sum = std::log(row_exp<false>(x, largest, static_cast<T*>(nullptr), n));
   return static_cast<T>(log_sum - (static_cast<double>(x[target]) - static_cast<double>(largest)));
 }
 
 template <class T>
 HWY_ATTR void cross_entropy_backward_row(const T* x, int64_t target, T scale, T* dx, int64_t n) {
   const RowTag<T> d;
-  const auto sum = Set(d, static_cast<T>(row_exp(x, row_extreme<1>(x, n), dx, n)));
-  const auto by = Set(d, scale);
+  const auto sum = Set(d, static_cast<T>(row_exp<true>(x, row_largest(x, n), dx, n)));
+  const auto inverse = Div(Set(d, T{1}), sum), by = Set(d, scale);
   // The target's entry is 1 less, before it is scaled.
   const T at_target = (dx[target] / GetLane(sum) - T{1}) * scale;
-  row_map(dx, n, [&](auto load) HWY_ATTR { return Mul(Div(load(dx), sum), by); });
+  row_map(dx, n, [&](auto load) HWY_ATTR { return Mul(divided(load(dx), sum, inverse), by); });
   dx[target] = at_target;
 }
 

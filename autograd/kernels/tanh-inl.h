@@ -41,11 +41,10 @@ template <class D, class V>
 HWY_INLINE HWY_ATTR V sigmoid(D d, V x) {
   using T = TFromD<D>;
   const Reduced<V> of = reduced(d, at_least(d, Neg(Abs(x)), Elementary<T>::kExpMin));
-  const Halves<V> power = power_in_halves(d, of.n);
   const V rest = MulAdd(Mul(of.r, of.r), polynomial(d, of.r, Elementary<T>::kExp), of.r);
   // e = whole + part, a power of two and what it lacks.
-  const V whole = Mul(power.a, power.b);
-  const V part = Mul(Mul(rest, power.a), power.b);
+  const V whole = times_power<true>(d, Set(d, T{1}), of.n);
+  const V part = times_power<true>(d, rest, of.n);
   const V e = Add(whole, part);
   const V one = Set(d, T{1});
   const auto negative = Lt(x, Zero(d));
@@ -55,37 +54,22 @@ HWY_INLINE HWY_ATTR V sigmoid(D d, V x) {
   return Add(first, Div(NegMulAdd(first, e, second), Add(e, one)));
 }
 
-// tanh' = (1 − y)(1 + y). Near |y| = 1 that magnifies the rounding of y, and 4·e^{-2|x|}/(1 + e^{-2|x|})² is
-// used.
+// tanh' = 4·e/(1 + e)² with e = e^{-2|x|}, and sigmoid' = e/(1 + e)² with e = e^{-|x|}. Nothing cancels, also
+// where the function saturates and 1 − y² would have lost its digits.
 template <class D, class V>
-HWY_INLINE HWY_ATTR V tanh_slope(D d, V x, V y) {
+HWY_INLINE HWY_ATTR V tanh_slope(D d, V x) {
   using T = TFromD<D>;
-  const V one = Set(d, T{1});
-  V slope = Mul(Sub(one, y), Add(one, y));
-  const auto saturated = Gt(Abs(y), Set(d, T{0.75}));
-  if (!AllFalse(d, saturated)) {
-    const V a = Abs(x);
-    const V four_e = exp_in_range(d, at_least(d, Neg(Add(a, a)), Elementary<T>::kExpMin), T{4});
-    const V square = MulAdd(four_e, MulAdd(four_e, Set(d, T{0.0625}), Set(d, T{0.5})), one);
-    slope = IfThenElse(saturated, Div(four_e, square), slope);
-  }
-  return slope;
+  const V a = Abs(x);
+  const V four_e = exp_in_range<true>(d, at_least(d, Neg(Add(a, a)), Elementary<T>::kExpMin), T{4});
+  const V square = MulAdd(four_e, MulAdd(four_e, Set(d, T{0.0625}), Set(d, T{0.5})), Set(d, T{1}));
+  return Div(four_e, square);
 }
 
-// sigmoid' = y·(1 − y). Near y = 1 that magnifies the rounding of y, and e/(1 + e)² with e = e^{-|x|} is
-// used.
 template <class D, class V>
-HWY_INLINE HWY_ATTR V sigmoid_slope(D d, V x, V y) {
+HWY_INLINE HWY_ATTR V sigmoid_slope(D d, V x) {
   using T = TFromD<D>;
-  const V one = Set(d, T{1});
-  V slope = Mul(y, Sub(one, y));
-  const auto saturated = Gt(y, Set(d, T{0.75}));
-  if (!AllFalse(d, saturated)) {
-    const V e = exp_in_range(d, at_least(d, Neg(Abs(x)), Elementary<T>::kExpMin), T{1});
-    const V square = MulAdd(e, Add(e, Set(d, T{2})), one);
-    slope = IfThenElse(saturated, Div(e, square), slope);
-  }
-  return slope;
+  const V e = exp_below(d, Neg(Abs(x)));
+  return Div(e, MulAdd(e, Add(e, Set(d, T{2})), Set(d, T{1})));
 }
 
 }  // namespace tapegrad::kernels::HWY_NAMESPACE

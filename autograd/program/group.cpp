@@ -45,27 +45,52 @@ void Group::walk_behind_head() const {
   });
 }
 
+// An op of the walk at its block, and how far each of its operands is from there to the next.
+struct Group::Walker {
+  PointwiseKernel kernel;
+  size_t operands;
+  char* in[kMaxOperands];
+  int64_t step[kMaxOperands];
+  size_t advance[kMaxOperands];
+  char* out;
+  size_t out_advance;
+
+  void run(int64_t n) {
+    kernel(reinterpret_cast<const void* const*>(in), step, out, n);
+    for (size_t k = 0; k < operands; ++k) in[k] += advance[k];
+    out += out_advance;
+  }
+};
+
 void Group::blocks(int64_t begin, int64_t end, char* slice, int64_t slice_begin) const {
   alignas(64) char scratch[kGroupScratch * (kGroupBlock * 8 + kStagger)];
   const size_t slot = static_cast<size_t>(block) * widest + kStagger;
+  auto find = [&](const GroupOp::Operand& operand, char*& at, size_t& advance) {
+    advance = static_cast<size_t>(block) * operand.element;
+    switch (operand.base) {
+      case GroupOp::Base::memory: at = operand.at + begin * operand.element; break;
+      case GroupOp::Base::slice: at = slice + (begin - slice_begin) * operand.element; break;
+      case GroupOp::Base::scratch:
+        at = scratch + operand.scratch * slot;
+        advance = 0;
+        break;
+    }
+  };
+  Walker walkers[kGroupCalls];
+  for (size_t i = 0; i < ops.size(); ++i) {
+    const GroupOp& op = ops[i];
+    Walker& walker = walkers[i];
+    walker.kernel = op.kernel;
+    walker.operands = op.operands;
+    for (size_t k = 0; k < op.operands; ++k) {
+      find(op.in[k], walker.in[k], walker.advance[k]);
+      walker.step[k] = op.in[k].element != 0;
+    }
+    find(op.out, walker.out, walker.out_advance);
+  }
   for (int64_t at = begin; at < end; at += block) {
     const int64_t n = std::min(block, end - at);
-    auto pointer = [&](const GroupOp::Operand& operand) -> char* {
-      switch (operand.base) {
-        case GroupOp::Base::memory: return operand.at + at * operand.element;
-        case GroupOp::Base::scratch: return scratch + operand.scratch * slot;
-        default: return slice + (at - slice_begin) * operand.element;
-      }
-    };
-    for (const GroupOp& op : ops) {
-      const void* in[kMaxOperands];
-      int64_t step[kMaxOperands];
-      for (size_t k = 0; k < op.operands; ++k) {
-        in[k] = pointer(op.in[k]);
-        step[k] = op.in[k].element != 0;
-      }
-      op.kernel(in, step, pointer(op.out), n);
-    }
+    for (size_t i = 0; i < ops.size(); ++i) walkers[i].run(n);
   }
 }
 

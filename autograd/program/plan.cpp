@@ -12,8 +12,6 @@ namespace {
 
 using Kind = TraceValue::Kind;
 
-constexpr size_t kGroupCalls = 64;  // a longer group's blocks would no longer fit the first-level cache
-
 // True for the same number 1 in every run, alone or repeated. The cotangents of a sum begin with it.
 bool is_one(const Plan& plan, uint32_t v) {
   const uint32_t of = plan.splats[v];

@@ -54,6 +54,7 @@ struct Step {
   bool is_head(size_t at) const { return head && at == 0; }
 };
 
+inline constexpr size_t kGroupCalls = 64;  // of a group: blocks of a longer one would not fit the first cache
 inline constexpr size_t kGroupScratch = 24;    // values of a group that are in scratch at once
 inline constexpr int64_t kGroupBlock = 256;    // elements of a block, at least
 inline constexpr int64_t kDirectCount = 1024;  // a group of as many elements is walked in one go

@@ -107,6 +107,7 @@ struct Group {
   }
 
  private:
+  struct Walker;
   void accumulate() const;
   void walk() const;
   void walk_behind_head() const;
