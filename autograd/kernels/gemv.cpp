@@ -13,6 +13,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "autograd/kernels/chains-inl.h"
 #include "autograd/kernels/partial-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -21,6 +22,9 @@ namespace {
 
 template <class T>
 using Tag = CappedTag<T, 64 / sizeof(T)>;
+
+// Up to here a vector of rows is multiplied at once.
+constexpr int64_t kFewColumns = 128;
 
 template <class T>
 T bias_at(const T* bias, int64_t at) {
@@ -48,6 +52,36 @@ HWY_INLINE HWY_ATTR void sums_of_four(D d, V a, V b, V c, V e, TFromD<D>* to) {
   }
 }
 
+// Lane i of the result is the sum of the lanes of v[i], added in the order of sums_of_four. As many vectors as
+// they have lanes, which are overwritten.
+template <class D, class V>
+HWY_INLINE HWY_ATTR V sums_of_all(D d, V* v) {
+  constexpr size_t kBytes = MaxLanes(d) * sizeof(TFromD<D>);
+  size_t count = MaxLanes(d);
+  if constexpr (kBytes >= 32) {
+    count /= 2;
+#pragma GCC unroll 8
+    for (size_t k = 0; k < count; ++k)
+      v[k] = Add(ConcatLowerLower(d, v[k + count], v[k]), ConcatUpperUpper(d, v[k + count], v[k]));
+  }
+  if constexpr (kBytes == 64) {
+    count /= 2;
+#pragma GCC unroll 4
+    for (size_t k = 0; k < count; ++k) {
+      const V a = v[k], b = v[k + count];
+      v[k] = Add(OddEvenBlocks(SwapAdjacentBlocks(b), a), OddEvenBlocks(b, SwapAdjacentBlocks(a)));
+    }
+  }
+  if constexpr (sizeof(TFromD<D>) == 8) {
+    return Add(InterleaveLower(d, v[0], v[1]), InterleaveUpper(d, v[0], v[1]));
+  } else {
+    const RepartitionToWide<RebindToUnsigned<D>> wide;
+    const auto low = BitCast(wide, Add(InterleaveLower(d, v[0], v[1]), InterleaveUpper(d, v[0], v[1])));
+    const auto high = BitCast(wide, Add(InterleaveLower(d, v[2], v[3]), InterleaveUpper(d, v[2], v[3])));
+    return Add(BitCast(d, InterleaveLower(wide, low, high)), BitCast(d, InterleaveUpper(wide, low, high)));
+  }
+}
+
 // The products of four or eight rows of a matrix, some perhaps given twice, with x: each one chain per lane,
 // so that a row gives the same whatever stands beside it.
 template <size_t Rows, class T>
@@ -72,6 +106,31 @@ HWY_INLINE HWY_ATTR void dot_some(const T* const (&row)[Rows], const T* x, int64
   }
 #pragma GCC unroll 8
   for (size_t i = 0; i < Rows; i += 4) sums_of_four(d, sum[i], sum[i + 1], sum[i + 2], sum[i + 3], to + i);
+}
+
+// The products of as many rows of a matrix as a vector has lanes with x, each as dot_some gives it.
+template <class T>
+HWY_INLINE HWY_ATTR Vec<Tag<T>> dot_vector(const T* matrix, const T* x, int64_t columns) {
+  const Tag<T> d;
+  constexpr size_t kLanes = MaxLanes(d);
+  Vec<Tag<T>> sum[kLanes];
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kLanes; ++i) sum[i] = Zero(d);
+  int64_t j = 0;
+  for (; j + static_cast<int64_t>(kLanes) <= columns; j += static_cast<int64_t>(kLanes)) {
+    const auto at = LoadU(d, x + j);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kLanes; ++i)
+      sum[i] = MulAdd(LoadU(d, matrix + static_cast<int64_t>(i) * columns + j), at, sum[i]);
+  }
+  if (j < columns) {
+    const size_t rest = static_cast<size_t>(columns - j);
+    const auto at = load_partial(d, x + j, rest);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kLanes; ++i)
+      sum[i] = MulAdd(load_partial(d, matrix + static_cast<int64_t>(i) * columns + j, rest), at, sum[i]);
+  }
+  return sums_of_all(d, sum);
 }
 
 // bias + v[0]·x[0] + v[1]·x[1] + …, each operation rounded.
@@ -157,6 +216,17 @@ HWY_INLINE HWY_ATTR void dots(const void* matrix, int64_t columns, const void* v
     return;
   }
   int64_t r = begin;
+  if constexpr (MaxLanes(Tag<T>{}) >= 4) {
+    const Tag<T> d;
+    constexpr auto kLanes = static_cast<int64_t>(MaxLanes(d));
+    if (columns <= kFewColumns) {  // more at once would read too many places of a large matrix in turn
+      for (; r + kLanes <= end; r += kLanes) {
+        const auto sums = dot_vector(static_cast<const T*>(matrix) + r * columns, x, columns);
+        StoreU(Add(sums, start == nullptr ? Zero(d) : bias_step == 0 ? Set(d, *start) : LoadU(d, start + r)), d,
+               y + r);
+      }
+    }
+  }
   auto some = [&](auto count) HWY_ATTR {
     constexpr size_t kRows = decltype(count)::value;
     const T* rows[kRows];
@@ -178,31 +248,30 @@ HWY_INLINE HWY_ATTR void add_some(const T* matrix, int64_t row, const T* x, bool
   const Tag<T> d;
   using V = Vec<Tag<T>>;
   constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(d));
-  V factor[Rows];
-#pragma GCC unroll 8
+  V factor[Rows], w[Rows];
+#pragma GCC unroll 16
   for (size_t i = 0; i < Rows; ++i) factor[i] = Set(d, x[i]);
   int64_t j = begin;
   for (; j + kLanes <= end; j += kLanes) {
-    V sum = !first            ? LoadU(d, y + j)
-            : bias == nullptr ? Zero(d)
-            : bias_step == 0  ? Set(d, bias[0])
-                              : LoadU(d, bias + j);
-#pragma GCC unroll 8
-    for (size_t i = 0; i < Rows; ++i)
-      sum = MulAdd(LoadU(d, matrix + static_cast<int64_t>(i) * row + j), factor[i], sum);
-    StoreU(sum, d, y + j);
+    const V start = !first            ? LoadU(d, y + j)
+                    : bias == nullptr ? Zero(d)
+                    : bias_step == 0  ? Set(d, bias[0])
+                                      : LoadU(d, bias + j);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < Rows; ++i) w[i] = LoadU(d, matrix + static_cast<int64_t>(i) * row + j);
+    StoreU(add_products<Rows>(start, w, factor), d, y + j);
   }
   if (j == end) return;
   const size_t rest = static_cast<size_t>(end - j);
-  V sum = !first            ? load_partial(d, y + j, rest)
-          : bias == nullptr ? Zero(d)
-          : bias_step == 0  ? Set(d, bias[0])
-                            : load_partial(d, bias + j, rest);
-#pragma GCC unroll 8
+  const V start = !first            ? load_partial(d, y + j, rest)
+                  : bias == nullptr ? Zero(d)
+                  : bias_step == 0  ? Set(d, bias[0])
+                                    : load_partial(d, bias + j, rest);
+#pragma GCC unroll 16
   for (size_t i = 0; i < Rows; ++i) {
-    sum = MulAdd(load_partial(d, matrix + static_cast<int64_t>(i) * row + j, rest), factor[i], sum);
+    w[i] = load_partial(d, matrix + static_cast<int64_t>(i) * row + j, rest);
   }
-  store_partial(d, sum, y + j, rest);
+  store_partial(d, add_products<Rows>(start, w, factor), y + j, rest);
 }
 
 template <class T>
@@ -213,6 +282,8 @@ HWY_INLINE HWY_ATTR void adds(const void* matrix, int64_t rows, int64_t columns,
   const T* start = static_cast<const T*>(bias);
   T* y = static_cast<T*>(result);
   int64_t r = 0;
+  for (; r + kRowsAtOnce <= rows; r += kRowsAtOnce)
+    add_some<kRowsAtOnce>(a + r * columns, columns, x + r, r == 0, start, bias_step, y, begin, end);
   for (; r + 8 <= rows; r += 8)
     add_some<8>(a + r * columns, columns, x + r, r == 0, start, bias_step, y, begin, end);
   for (; r + 4 <= rows; r += 4)

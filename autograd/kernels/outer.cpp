@@ -13,6 +13,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "autograd/kernels/chains-inl.h"
 #include "autograd/kernels/partial-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -158,35 +159,34 @@ HWY_INLINE HWY_ATTR void add_and_move_rows(const T* x, const T* right, T by, boo
   const Tag<T> d;
   using V = Vec<Tag<T>>;
   const V factor = Set(d, by);
-  V left[Rows];
-#pragma GCC unroll 8
+  V left[Rows], w[Rows];
+#pragma GCC unroll 16
   for (int64_t i = 0; i < Rows; ++i) left[i] = Set(d, x[i]);
   int64_t j = 0;
   for (; j + kLanes<T> <= columns; j += kLanes<T>) {
-    V sum = first ? Zero(d) : LoadU(d, y + j);
     const V across = LoadU(d, right + j);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < Rows; ++i) w[i] = LoadU(d, from + i * columns + j);
+    StoreU(add_products<Rows>(first ? Zero(d) : LoadU(d, y + j), w, left), d, y + j);
+#pragma GCC unroll 16
     for (int64_t i = 0; i < Rows; ++i) {
-      const V w = LoadU(d, from + i * columns + j);
-      sum = MulAdd(w, left[i], sum);
-      StoreU(moved(d, left[i], across, factor, w, from_zero), d, to + i * columns + j);
+      StoreU(moved(d, left[i], across, factor, w[i], from_zero), d, to + i * columns + j);
     }
-    StoreU(sum, d, y + j);
   }
   if (j == columns) return;
   const size_t rest = static_cast<size_t>(columns - j);
-  V sum = first ? Zero(d) : load_partial(d, y + j, rest);
   const V across = load_partial(d, right + j, rest);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < Rows; ++i) w[i] = load_partial(d, from + i * columns + j, rest);
+  const V start = first ? Zero(d) : load_partial(d, y + j, rest);
+  store_partial(d, add_products<Rows>(start, w, left), y + j, rest);
+#pragma GCC unroll 16
   for (int64_t i = 0; i < Rows; ++i) {
-    const V w = load_partial(d, from + i * columns + j, rest);
-    sum = MulAdd(w, left[i], sum);
-    store_partial(d, moved(d, left[i], across, factor, w, from_zero), to + i * columns + j, rest);
+    store_partial(d, moved(d, left[i], across, factor, w[i], from_zero), to + i * columns + j, rest);
   }
-  store_partial(d, sum, y + j, rest);
 }
 
-// In the order of add_rows: by eights, by fours, one by one.
+// In the order of add_rows: by kRowsAtOnce, by eights, by fours, one by one.
 template <class T>
 HWY_INLINE HWY_ATTR void add_and_move(const void* source, int64_t rows, int64_t columns, const void* left,
                                       void* sums, const void* across, const void* by, bool from_zero,
@@ -196,6 +196,10 @@ HWY_INLINE HWY_ATTR void add_and_move(const void* source, int64_t rows, int64_t 
   const T factor = *static_cast<const T*>(by);
   T *y = static_cast<T*>(sums), *to = static_cast<T*>(target);
   int64_t r = 0;
+  for (; r + kRowsAtOnce <= rows; r += kRowsAtOnce) {
+    add_and_move_rows<kRowsAtOnce>(x + r, right, factor, from_zero, r == 0, columns, from + r * columns, y,
+                                   to + r * columns);
+  }
   for (; r + 8 <= rows; r += 8) {
     add_and_move_rows<8>(x + r, right, factor, from_zero, r == 0, columns, from + r * columns, y,
                          to + r * columns);

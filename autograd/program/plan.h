@@ -37,6 +37,7 @@ struct Place {
 };
 
 inline constexpr uint32_t kNoStep = UINT32_MAX;
+inline constexpr uint32_t kNoCall = UINT32_MAX;
 
 // One op, or a run of pointwise ops on `count` elements that are walked together block by block. With `head`
 // the first call is a matrix product of as many elements, and the walk goes along behind it, slice by slice.
@@ -71,6 +72,9 @@ struct Plan {
   std::vector<CellRef> cells;     // those read, by Place::index
   std::vector<uint32_t> updates;  // entries of trace->writes() done in place, by Place::index
   std::vector<uint32_t> copies;   // the others
+  // Of each call of an activation y = f(x): the backward call that only multiplies by a slope which is computed
+  // with y and then stands in the place of x; else kNoCall.
+  std::vector<uint32_t> slope_for;
   size_t arena_bytes = 0;
   size_t dropped = 0;  // calls that nothing needs
 };
@@ -106,6 +110,8 @@ void place(Plan& plan);
 bool is_move(const Plan& plan, const Step& step);
 // Finds steps of matrices that can be done together with a product that reads the matrix before.
 void pair_steps(Plan& plan);
+// Finds slopes that can be computed before they are needed.
+void choose_slopes(Plan& plan);
 
 inline int64_t count_of(const TraceValue& value) {
   return value.kind == TraceValue::Kind::number ? 1 : value.shape.numel();

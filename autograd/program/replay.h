@@ -157,6 +157,8 @@ class Replay {
   void add_group(const Step& step);
   void add_head(Group& group, const TraceCall& call);
   bool add_move(Group& group, const Step& step);
+  void add_slope(Group& group, const TraceCall& call);
+  void add_scaling(Group& group, const TraceCall& call, DType dtype);
   void place_operand(Group& group, uint32_t v, GroupOp::Operand& operand);
   void place_direct(const Group& group, uint32_t v, void** at, int64_t* step = nullptr);
   void* option_number(DType dtype, double given);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "autograd/block.h"
 #include "autograd/program/replay.h"
 
 namespace tapegrad::detail {
@@ -95,6 +96,23 @@ void* Replay::option_number(DType dtype, double given) {
   return numbers_.back().get();
 }
 
+// The slope of a backward call, as its result for g = 1, in the place of x.
+void Replay::add_slope(Group& group, const TraceCall& call) {
+  const DType dtype = trace_.values()[call.inputs[1]].dtype;
+  DirectOp& planned = group.direct.emplace_back(DirectOp{call.op->pointwise[static_cast<int>(dtype)]});
+  planned.in[0] = option_number(dtype, 1);
+  for (size_t k : {1, 2}) place_direct(group, call.inputs[k], const_cast<void**>(planned.in + k), planned.step + k);
+  place_direct(group, call.inputs[1], &planned.out);
+}
+
+// The backward call whose slope stands in the place of x.
+void Replay::add_scaling(Group& group, const TraceCall& call, DType dtype) {
+  DirectOp& planned = group.direct.emplace_back(DirectOp{pointwise_kernel("pole_mul", dtype)});
+  place_direct(group, plan_.splats[call.inputs[0]], const_cast<void**>(planned.in), planned.step);
+  place_direct(group, call.inputs[1], const_cast<void**>(planned.in + 1), planned.step + 1);
+  place_direct(group, call.outputs[0], &planned.out);
+}
+
 void Replay::add_group(const Step& step) {
   auto group = std::make_unique<Group>();
   group->count = step.count;
@@ -106,7 +124,7 @@ void Replay::add_group(const Step& step) {
   }
   // So that operands keep their addresses.
   const bool direct = group->kind == Group::Kind::direct;
-  direct ? group->direct.reserve(step.calls.size()) : group->ops.reserve(step.calls.size());
+  direct ? group->direct.reserve(2 * step.calls.size()) : group->ops.reserve(step.calls.size());
   for (size_t at = step.head; at < step.calls.size(); ++at) {
     const TraceCall& call = trace_.calls()[step.calls[at]];
     const Op& op = *call.op;
@@ -115,7 +133,9 @@ void Replay::add_group(const Step& step) {
     const size_t inputs = call.inputs.size();
     double numbers[kMaxOperands];
     if (op.numbers > 0) op.number_options(call.options.ref().data, numbers);
-    if (direct) {
+    if (std::find(plan_.slope_for.begin(), plan_.slope_for.end(), step.calls[at]) != plan_.slope_for.end()) {
+      add_scaling(*group, call, dtype);
+    } else if (direct) {
       DirectOp& planned = group->direct.emplace_back(DirectOp{.kernel = kernel});
       for (size_t k = 0; k < inputs; ++k) {
         place_direct(*group, plan_.splats[call.inputs[k]], const_cast<void**>(planned.in + k),
@@ -135,6 +155,10 @@ void Replay::add_group(const Step& step) {
       planned.operands = static_cast<uint8_t>(inputs + static_cast<size_t>(op.numbers));
       place_operand(*group, call.outputs[0], planned.out);
     }
+  }
+  for (size_t at = step.head; at < step.calls.size(); ++at) {
+    const uint32_t backward = plan_.slope_for[step.calls[at]];
+    if (backward != kNoCall) add_slope(*group, trace_.calls()[backward]);
   }
   // Longer blocks cost fewer calls, as long as their scratch stays in the first cache.
   constexpr size_t kCached = 24576;
