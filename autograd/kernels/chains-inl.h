@@ -14,6 +14,12 @@ namespace tapegrad::kernels::HWY_NAMESPACE {
 
 using namespace hwy::HWY_NAMESPACE;
 
+// Vectors of at most 64 bytes, and how many elements they hold.
+template <class T>
+using RowTag = CappedTag<T, 64 / sizeof(T)>;
+template <class T>
+inline constexpr int64_t kRowLanes = static_cast<int64_t>(MaxLanes(RowTag<T>{}));
+
 // How many rows of a matrix are added at once at most: their factors stay in registers.
 inline constexpr int64_t kRowsAtOnce = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 16 : 8;
 

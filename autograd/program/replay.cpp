@@ -38,6 +38,9 @@ Replay::Replay(const Trace& trace, Plan plan) : trace_(trace), plan_(std::move(p
   for (const TraceValue& value : trace_.values())
     inputs_.resize(inputs_.size() + (value.kind == Kind::input));
   direct_memory_ = static_cast<char*>(pool_allocate(kDirectBytes));
+  size_t calls = 0;
+  for (const Step& step : plan_.steps) calls += step.calls.size();
+  direct_.reserve(2 * calls);  // with slopes
   for (const Step& step : plan_.steps) {
     if (step.done_before) {
       parts_.push_back({nullptr, nullptr});
@@ -49,12 +52,28 @@ Replay::Replay(const Trace& trace, Plan plan) : trace_(trace), plan_(std::move(p
       parts_.push_back({calls_.back().get(), nullptr});
     }
   }
+  join_parts();
   for (const CellRef& cell : plan_.cells) read_cells_.push_back(cell.handle());
   for (const uint32_t w : plan_.updates) written_cells_.push_back(trace_.writes()[w].cell.handle());
   held_.resize(plan_.cells.size());
   result_uses_.resize(plan_.roots.size());
   for (const uint32_t v : plan_.results) hand_out(v);
   for (const uint32_t w : plan_.copies) hand_out(trace_.writes()[w].value);
+}
+
+// Direct calls of groups that follow each other are one list.
+void Replay::join_parts() {
+  for (const Part& part : parts_) {
+    if (part.call == nullptr && part.group == nullptr) continue;
+    const Group* const group = part.group;
+    if (group == nullptr || group->kind != Group::Kind::direct || group->head) {
+      stretches_.push_back({part, nullptr, 0});
+    } else if (stretches_.empty() || stretches_.back().direct == nullptr) {
+      stretches_.push_back({{}, group->direct, group->directs});
+    } else {
+      stretches_.back().directs += group->directs;
+    }
+  }
 }
 
 // The value is still to be had at the end of a run.
@@ -220,11 +239,7 @@ void Replay::run(std::span<Body* const> inputs, std::span<Tensor> results) {
   if (timed) [[unlikely]] {
     run_steps_timed();
   } else {
-    for (size_t s = 0; s < parts_.size(); ++s) {
-      if (parts_[s].group != nullptr) parts_[s].group->run();
-      else if (parts_[s].call != nullptr) parts_[s].call->run();
-      poison(s);
-    }
+    run_steps();
   }
   for (size_t k = 0; k < results.size(); ++k) results[k] = result(plan_.results[k], inputs);
   write_copies(inputs);
@@ -232,6 +247,22 @@ void Replay::run(std::span<Body* const> inputs, std::span<Tensor> results) {
   for (const HostWork& work : trace_.host_work()) work.commit(work.state.get());
   if (timed) [[unlikely]]
     clock_->end();
+}
+
+void Replay::run_steps() {
+#ifdef NDEBUG
+  for (const Stretch& stretch : stretches_) {
+    if (stretch.direct != nullptr) kernels::run_direct(stretch.direct, stretch.directs);
+    else if (stretch.part.call != nullptr) stretch.part.call->run();
+    else stretch.part.group->run();
+  }
+#else
+  for (size_t s = 0; s < parts_.size(); ++s) {
+    if (parts_[s].group != nullptr) parts_[s].group->run();
+    else if (parts_[s].call != nullptr) parts_[s].call->run();
+    poison(s);
+  }
+#endif
 }
 
 // The loop of run, with a look at the clock after each step.
