@@ -1,5 +1,7 @@
 #include "autograd/kernels/direct.h"
 
+#include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -21,10 +23,14 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::HWY_NAMESPACE {
 namespace {
 
+template <class T>
+HWY_ATTR void call_of(const DirectOp& op) {
+  op.kernel(op.in, op.step, op.out, op.count);
+}
+
 // The formula of a lane on elements that stand in vectors, or on one element.
-template <Lane L, class T, size_t... K>
-HWY_INLINE HWY_ATTR void lane_op(const DirectOp& op, std::index_sequence<K...>) {
-  using F = Formula<L>;
+template <class F, class T, size_t... K>
+HWY_INLINE HWY_ATTR void formula_of(const DirectOp& op, std::index_sequence<K...>) {
   const RowTag<T> d;
   T* const to = static_cast<T*>(op.out);
   const T* const from[] = {static_cast<const T*>(op.in[K])...};
@@ -37,51 +43,51 @@ HWY_INLINE HWY_ATTR void lane_op(const DirectOp& op, std::index_sequence<K...>) 
     Store(y, d, to + i);
   }
 }
-
 template <Lane L, class T>
-HWY_INLINE HWY_ATTR void lane_op(const DirectOp& op) {
-  lane_op<L, T>(op, std::make_index_sequence<operand_count<Formula<L>, T>()>{});
+HWY_ATTR void lane_of(const DirectOp& op) {
+  formula_of<Formula<L>, T>(op, std::make_index_sequence<operand_count<Formula<L>, T>()>{});
 }
 
-template <class T, size_t... K>
-HWY_INLINE HWY_ATTR void lane_of(const DirectOp& op, std::index_sequence<K...>) {
-  static_cast<void>(((op.lane == kDirectLanes[K].lane && (lane_op<kDirectLanes[K].lane, T>(op), true)) || ...));
+// Rows of Width elements; 0: of any number.
+template <class T, int64_t Width>
+HWY_ATTR void dots_of(const DirectOp& op) {
+  dots<T>(op.in[0], Width > 0 ? Width : op.columns, op.in[1], op.in[2], op.step[2], op.out, 0, op.count, op.flag);
+}
+template <class T, int64_t Width>
+HWY_ATTR void adds_of(const DirectOp& op) {
+  const int64_t count = Width > 0 ? Width : op.count;
+  adds<T>(op.in[0], op.columns, count, op.in[1], op.in[2], op.step[2], op.out, 0, count);
+}
+template <class T, int64_t Width>
+HWY_ATTR void move_of(const DirectOp& op) {
+  move<T>(op.in[0], op.in[1], op.in[2], op.flag, Width > 0 ? Width : op.columns, op.in[3], op.out, 0, op.count,
+          op.readable);
+}
+template <class T, int64_t Width>
+HWY_ATTR void add_and_move_of(const DirectOp& op) {
+  add_and_move<T>(op.in[0], op.columns, Width > 0 ? Width : op.count, op.in[1], op.out, op.in[3], op.in[2],
+                  op.flag, op.moved);
 }
 
-// Each a function of its own, so that a lane op pays for the registers of no other.
-template <class T>
-HWY_NOINLINE HWY_ATTR void dots_of(const DirectOp& op) {
-  dots<T>(op.in[0], op.columns, op.in[1], op.in[2], op.step[2], op.out, 0, op.count, op.flag);
-}
-template <class T>
-HWY_NOINLINE HWY_ATTR void adds_of(const DirectOp& op) {
-  adds<T>(op.in[0], op.columns, op.count, op.in[1], op.in[2], op.step[2], op.out, 0, op.count);
-}
-template <class T>
-HWY_NOINLINE HWY_ATTR void move_of(const DirectOp& op) {
-  move<T>(op.in[0], op.in[1], op.in[2], op.flag, op.columns, op.in[3], op.out, 0, op.count, op.readable);
-}
-template <class T>
-HWY_NOINLINE HWY_ATTR void add_and_move_of(const DirectOp& op) {
-  add_and_move<T>(op.in[0], op.columns, op.count, op.in[1], op.out, op.in[3], op.in[2], op.flag, op.moved);
-}
+using Run = void (*)(const DirectOp& op);
 
-template <class T>
-HWY_NOINLINE HWY_ATTR void one(const DirectOp& op) {
-  switch (op.kind) {
-    case DirectOp::Kind::call: return op.kernel(op.in, op.step, op.out, op.count);
-    case DirectOp::Kind::lane: return lane_of<T>(op, std::make_index_sequence<std::size(kDirectLanes)>{});
-    case DirectOp::Kind::dots: return dots_of<T>(op);
-    case DirectOp::Kind::adds: return adds_of<T>(op);
-    case DirectOp::Kind::move: return move_of<T>(op);
-    case DirectOp::Kind::add_and_move: return add_and_move_of<T>(op);
-  }
+// In the order in which resolve counts.
+template <class T, size_t... L, size_t... W>
+constexpr std::array<Run, kDirectSlots> functions(std::index_sequence<L...>, std::index_sequence<W...>) {
+  return {&call_of<T>,
+          &lane_of<kDirectLanes[L].lane, T>...,
+          &dots_of<T, kDirectWidths[W]>...,
+          &adds_of<T, kDirectWidths[W]>...,
+          &move_of<T, kDirectWidths[W]>...,
+          &add_and_move_of<T, kDirectWidths[W]>...};
 }
+template <class T>
+constexpr auto kFunctions = functions<T>(std::make_index_sequence<std::size(kDirectLanes)>{},
+                                         std::make_index_sequence<std::size(kDirectWidths)>{});
 
 HWY_ATTR void run_all(const DirectOp* ops, size_t count) {
   for (const DirectOp* op = ops; op < ops + count; ++op) {
-    if (op->dtype == DType::float64) one<double>(*op);
-    else one<float>(*op);
+    (op->dtype == DType::float64 ? kFunctions<double> : kFunctions<float>)[op->slot](*op);
   }
 }
 
@@ -94,6 +100,26 @@ HWY_AFTER_NAMESPACE();
 namespace tapegrad::kernels {
 
 HWY_EXPORT(run_all);
+
+void resolve(DirectOp& op) {
+  using Kind = DirectOp::Kind;
+  if (op.kind == Kind::call) {
+    op.slot = 0;
+    return;
+  }
+  if (op.kind == Kind::lane) {
+    const auto at = std::find_if(std::begin(kDirectLanes), std::end(kDirectLanes),
+                                 [&](const DirectLane& lane) { return lane.lane == op.lane; });
+    op.slot = static_cast<uint8_t>(1 + (at - std::begin(kDirectLanes)));
+    return;
+  }
+  const int64_t width = op.kind == Kind::dots || op.kind == Kind::move ? op.columns : op.count;
+  const auto* at = std::find(std::begin(kDirectWidths), std::end(kDirectWidths), width);
+  if (at == std::end(kDirectWidths)) at = std::begin(kDirectWidths);
+  const auto kind = static_cast<size_t>(op.kind) - static_cast<size_t>(Kind::dots);
+  op.slot = static_cast<uint8_t>(1 + std::size(kDirectLanes) + kind * std::size(kDirectWidths) +
+                                 static_cast<size_t>(at - std::begin(kDirectWidths)));
+}
 
 void run_direct(const DirectOp* ops, size_t count) { target(HWY_DISPATCH_TABLE(run_all))(ops, count); }
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 #include "autograd/dtype.h"
 #include "autograd/kernels/lanes.h"
@@ -25,7 +26,8 @@ struct DirectOp {
   Kind kind = Kind::call;
   DType dtype = DType::float32;
   Lane lane = Lane::count;
-  bool flag = false;  // dots: padded; moves: from_zero
+  bool flag = false;   // dots: padded; moves: from_zero
+  uint8_t slot = 0;    // which function it is; see resolve
   LaneKernel kernel = nullptr;
   const void* in[6] = {};
   int64_t step[6] = {};  // of dots and adds, step[2] is the bias_step
@@ -33,9 +35,6 @@ struct DirectOp {
   void* moved = nullptr;
   int64_t count = 0, columns = 0, readable = 0;
 };
-
-// Runs them in order, on the calling thread.
-void run_direct(const DirectOp* ops, size_t count);
 
 // The ops whose lanes run as Kind::lane; all others are calls.
 struct DirectLane {
@@ -50,5 +49,16 @@ inline constexpr DirectLane kDirectLanes[] = {{"tanh", Lane::tanh},
                                               {"relu_backward", Lane::relu_backward},
                                               {"pole_mul", Lane::pole_mul},
                                               {"mul_add", Lane::mul_add}};
+
+// Lengths of rows for which there are functions of their own, where every address is a number; 0: of any other
+// length.
+inline constexpr int64_t kDirectWidths[] = {0, 2, 16};
+inline constexpr size_t kDirectSlots = 1 + std::size(kDirectLanes) + 4 * std::size(kDirectWidths);
+
+// Notes which function runs it, by kind, lane and sizes; before it is run.
+void resolve(DirectOp& op);
+
+// Runs them in order, on the calling thread.
+void run_direct(const DirectOp* ops, size_t count);
 
 }  // namespace tapegrad::kernels

@@ -379,6 +379,7 @@ bool gemm_as_direct(const Gemm& g, DirectOp& op, bool& swapped) {
   op.step[2] = product.bias_step;
   op.flag = g.padded;
   swapped = product.row;
+  resolve(op);
   return true;
 }
 
@@ -387,6 +388,7 @@ void gemm_and_move_as_direct(const Gemm& g, DirectOp& op) {
   op.count = g.n;
   op.columns = g.k;
   op.flag = g.n * g.k <= kTinyCost;
+  resolve(op);
 }
 
 bool gemm_move_as_direct(DType dtype, const Gemm& g, DirectOp& op, bool& swapped) {
@@ -397,6 +399,7 @@ bool gemm_move_as_direct(DType dtype, const Gemm& g, DirectOp& op, bool& swapped
   // Elsewhere a product with a vector of one element is a sum, too.
   op.flag = is_tiny(g) || g.m == 1 || g.n == 1;
   const int64_t elements = op.count * op.columns, lanes = 64 / static_cast<int64_t>(element_size(dtype));
+  resolve(op);
   op.readable = g.padded ? (elements + lanes - 1) / lanes * lanes : elements;
   return elements < kParallelElements;
 }

@@ -77,6 +77,17 @@ HWY_INLINE HWY_ATTR V sums_of_all(D d, V* v) {
   }
 }
 
+// The sum of the lanes, added in the order of sums_of_four.
+template <class D, class V>
+HWY_INLINE HWY_ATTR TFromD<D> sum_of_one(D d, V v) {
+  if constexpr (MaxLanes(d) == 1) {
+    return GetLane(v);
+  } else {
+    const Half<D> half;
+    return sum_of_one(half, Add(LowerHalf(half, v), UpperHalf(half, v)));
+  }
+}
+
 // The products of four or eight rows of a matrix, some perhaps given twice, with x: each one chain per lane,
 // so that a row gives the same whatever stands beside it.
 template <size_t Rows, class T>
@@ -101,6 +112,20 @@ HWY_INLINE HWY_ATTR void dot_some(const T* const (&row)[Rows], const T* x, int64
   }
 #pragma GCC unroll 8
   for (size_t i = 0; i < Rows; i += 4) sums_of_four(d, sum[i], sum[i + 1], sum[i + 2], sum[i + 3], to + i);
+}
+
+// The product of one row with x as dot_some gives it.
+template <class T>
+HWY_INLINE HWY_ATTR T dot_one(const T* row, const T* x, int64_t columns) {
+  const RowTag<T> d;
+  auto sum = Zero(d);
+  int64_t j = 0;
+  for (; j + kRowLanes<T> <= columns; j += kRowLanes<T>) sum = MulAdd(LoadU(d, row + j), LoadU(d, x + j), sum);
+  if (j < columns) {
+    const size_t rest = static_cast<size_t>(columns - j);
+    sum = MulAdd(load_partial(d, row + j, rest), load_partial(d, x + j, rest), sum);
+  }
+  return sum_of_one(d, sum);
 }
 
 // The products of as many rows of a matrix as a vector has lanes with x, each as dot_some gives it.
@@ -233,7 +258,8 @@ HWY_INLINE HWY_ATTR void dots(const void* matrix, int64_t columns, const void* v
     for (size_t i = 0; i < kRows && r < end; ++i, ++r) y[r] = sums[i] + bias_at(start, r * bias_step);
   };
   while (end - r > 4) some(std::integral_constant<size_t, 8>{});
-  while (r < end) some(std::integral_constant<size_t, 4>{});
+  while (end - r > 1) some(std::integral_constant<size_t, 4>{});
+  if (r < end) y[r] = dot_one(static_cast<const T*>(matrix) + r * columns, x, columns) + bias_at(start, r * bias_step);
 }
 
 // `Rows` rows of the matrix added to y, or, where they are the first, to the bias.

@@ -71,7 +71,18 @@ HWY_INLINE HWY_ATTR void move_short_rows(const T* x, const T* y, T by, bool from
   const V factor = Set(d, by);
   const V right = TableLookupLanes(load_partial(d, y, static_cast<size_t>(columns)), across);
   const int64_t at_once = kRowLanes<T> / columns;
-  for (int64_t r = begin; r < end; r += at_once) {
+  int64_t r = begin;
+  // Where a vector of rows is as many whole vectors.
+  for (; at_once * columns == kRowLanes<T> && r + kRowLanes<T> <= end; r += kRowLanes<T>) {
+    const V some = LoadU(d, x + r);
+    for (int64_t part = 0; part < columns; ++part) {
+      const auto of = Add(row, Set(di, static_cast<TFromD<decltype(di)>>(part * at_once)));
+      const int64_t at = r * columns + part * kRowLanes<T>;
+      const V left = TableLookupLanes(some, IndicesFromVec(d, of));
+      StoreU(moved(d, left, right, factor, LoadU(d, from + at), from_zero), d, to + at);
+    }
+  }
+  for (; r < end; r += at_once) {
     const int64_t count = std::min(at_once, end - r), elements = count * columns, at = r * columns;
     const V some = count < kRowLanes<T> ? load_partial(d, x + r, static_cast<size_t>(count)) : LoadU(d, x + r);
     const V left = TableLookupLanes(some, rows);

@@ -11,6 +11,15 @@ namespace tapegrad::detail {
 
 using Kind = TraceValue::Kind;
 
+namespace {
+
+// Whether nobody but the cell holds its memory.
+bool is_ours(const Body& body) {
+  return __atomic_load_n(&body.references, __ATOMIC_ACQUIRE) == 1 && body.owner == nullptr;
+}
+
+}  // namespace
+
 PlannedCall::PlannedCall(const TraceCall& traced, std::vector<const Body*> in, std::vector<Arg> args,
                          std::vector<Body*> out)
     : in_(std::move(in)), args_(std::move(args)), out_(std::move(out)) {
@@ -53,8 +62,16 @@ Replay::Replay(const Trace& trace, Plan plan) : trace_(trace), plan_(std::move(p
     }
   }
   join_parts();
-  for (const CellRef& cell : plan_.cells) read_cells_.push_back(cell.handle());
-  for (const uint32_t w : plan_.updates) written_cells_.push_back(trace_.writes()[w].cell.handle());
+  for (uint32_t c = 0; c < plan_.cells.size(); ++c)
+    watched_.push_back({.cell = plan_.cells[c].handle(), .read = c});
+  for (uint32_t u = 0; u < plan_.updates.size(); ++u) {
+    Cell* const cell = trace_.writes()[plan_.updates[u]].cell.handle();
+    written_cells_.push_back(cell);
+    const auto read = std::find_if(watched_.begin(), watched_.end(),
+                                   [&](const Watched& w) { return w.cell == cell && w.update == kNone; });
+    if (read == watched_.end()) watched_.push_back({.cell = cell, .update = u});
+    else read->update = u;
+  }
   held_.resize(plan_.cells.size());
   result_uses_.resize(plan_.roots.size());
   for (const uint32_t v : plan_.results) hand_out(v);
@@ -119,6 +136,11 @@ void Replay::point(uint32_t root, void** at) {
 void* Replay::number(uint32_t v) {
   if (number_at_[v] != nullptr) return number_at_[v];
   const TraceValue& value = trace_.values()[v];
+  if (value.live != nullptr) {
+    for (const Number& n : live_) {
+      if (n.live == value.live && n.dtype == value.dtype) return number_at_[v] = n.to;
+    }
+  }
   numbers_.push_back(std::make_unique<double>());
   void* const to = numbers_.back().get();
   if (value.live != nullptr) live_.push_back({value.live, value.dtype, to});
@@ -202,26 +224,42 @@ void Replay::prepare(std::span<Body* const> inputs) {
     held_[c] = Tensor::share(plan_.cells[c].handle()->value.handle());
   }
   for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].move_to(inputs[i]->data);
-  for (size_t c = 0; c < cells_.size(); ++c) {
-    cells_[c].move_to(read_cells_[c]->value.handle()->data);
+  for (Watched& w : watched_) {
+    const Body* const body = w.cell->value.handle();
+    if (body->data == w.data && (w.update == kNone || is_ours(*body))) continue;
+    follow(w);
   }
   for (size_t r = 0; r < results_.size(); ++r) {
     const TraceValue& value = trace_.values()[plan_.roots[r]];
     result_bodies_[r] = make_body(value.dtype, {value.shape.begin(), value.shape.end()}, count_of(value));
     results_[r].move_to(result_bodies_[r]->data);
   }
-  for (size_t u = 0; u < updates_.size(); ++u) {
-    Body* to = written_cells_[u]->value.handle();
-    if (__atomic_load_n(&to->references, __ATOMIC_ACQUIRE) != 1 || to->owner != nullptr) {
-      to = fresh_bodies_[u] = make_body(to->dtype, {to->dims(), to->rank}, to->numel);
-    }
-    updates_[u].move_to(to->data);
+}
+
+// The cell holds something else than in the run before, or something that is not to be written over.
+void Replay::follow(Watched& w) {
+  Body* const body = w.cell->value.handle();
+  if (w.read != kNone) cells_[w.read].move_to(body->data);
+  w.data = body->data;
+  if (w.update == kNone) return;
+  Body* to = body;
+  if (!is_ours(*body)) {
+    w.data = nullptr;  // look again in the next run
+    to = make_body(to->dtype, {to->dims(), to->rank}, to->numel);
+    fresh_bodies_[w.update] = to;
+    any_fresh_ = true;
   }
+  updates_[w.update].move_to(to->data);
 }
 
 void Replay::let_go() noexcept {
-  for (Body*& body : result_bodies_) release(std::exchange(body, nullptr));
-  for (Body*& body : fresh_bodies_) release(std::exchange(body, nullptr));
+  for (Body*& body : result_bodies_) {
+    if (body != nullptr) release(std::exchange(body, nullptr));
+  }
+  if (any_fresh_) {
+    for (Body*& body : fresh_bodies_) release(std::exchange(body, nullptr));
+    any_fresh_ = false;
+  }
   for (const uint32_t c : kept_cells_) held_[c] = Tensor();
 }
 
@@ -242,7 +280,7 @@ void Replay::run(std::span<Body* const> inputs, std::span<Tensor> results) {
     run_steps();
   }
   for (size_t k = 0; k < results.size(); ++k) results[k] = result(plan_.results[k], inputs);
-  write_copies(inputs);
+  if (!plan_.copies.empty()) write_copies(inputs);
   count_updates();
   for (const HostWork& work : trace_.host_work()) work.commit(work.state.get());
   if (timed) [[unlikely]]
@@ -279,7 +317,6 @@ void Replay::run_steps_timed() {
 // The writes that are not done in place. Nothing of this throws but for want of memory, before anything is
 // written.
 void Replay::write_copies(std::span<Body* const> inputs) {
-  if (plan_.copies.empty()) return;
   std::vector<Tensor> fresh;
   fresh.reserve(plan_.copies.size());
   for (const uint32_t w : plan_.copies) {
@@ -305,11 +342,11 @@ void Replay::write_copies(std::span<Body* const> inputs) {
 
 // What was done in place counts from here.
 void Replay::count_updates() noexcept {
-  for (size_t u = 0; u < plan_.updates.size(); ++u) {
-    Cell& cell = *written_cells_[u];
-    if (fresh_bodies_[u] != nullptr) cell.value = Tensor::adopt(std::exchange(fresh_bodies_[u], nullptr));
-    ++cell.version;
+  for (size_t u = 0; any_fresh_ && u < fresh_bodies_.size(); ++u) {
+    if (fresh_bodies_[u] != nullptr)
+      written_cells_[u]->value = Tensor::adopt(std::exchange(fresh_bodies_[u], nullptr));
   }
+  for (Cell* const cell : written_cells_) ++cell->version;
 }
 
 }  // namespace tapegrad::detail

@@ -135,6 +135,12 @@ class Replay {
     DType dtype;
     void* to;
   };
+  static constexpr uint32_t kNone = UINT32_MAX;
+  struct Watched {  // a cell, and where its elements were in the last run
+    Cell* cell;
+    void* data = nullptr;
+    uint32_t read = kNone, update = kNone;  // by Place::index
+  };
   struct Part {  // a step: one of the two, or none where another does its work
     PlannedCall* call;
     Group* group;
@@ -167,6 +173,7 @@ class Replay {
   void run_steps_timed();
   void hand_out(uint32_t v);
   void prepare(std::span<Body* const> inputs);
+  void follow(Watched& watched);
   void let_go() noexcept;
   void write_copies(std::span<Body* const> inputs);
   void count_updates() noexcept;
@@ -188,13 +195,15 @@ class Replay {
   std::vector<Stretch> stretches_;
   StepClock* clock_ = nullptr;
   std::vector<Source> inputs_, cells_, results_, updates_;  // by Place::index
-  std::vector<Cell*> read_cells_, written_cells_;           // those of the plan's cells and updates
+  std::vector<Watched> watched_;
+  std::vector<Cell*> written_cells_;  // those of the plan's updates
   std::vector<uint32_t> kept_cells_;                        // whose old values are results
   std::vector<uint32_t> result_uses_;                       // of each result with memory of its own
   // Of the run under way.
   std::vector<Tensor> held_;  // what the kept cells held, by Place::index
   std::vector<Body*> result_bodies_;
   std::vector<Body*> fresh_bodies_;  // of each update, where somebody else holds what the cell held
+  bool any_fresh_ = false;
 };
 
 }  // namespace tapegrad::detail

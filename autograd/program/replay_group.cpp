@@ -134,6 +134,7 @@ kernels::DirectOp& Replay::add_lane(Group& group, const Op& op, DType dtype) {
     if (&op != find_op(lane.op)) continue;
     planned.kind = kernels::DirectOp::Kind::lane;
     planned.lane = lane.lane;
+    resolve(planned);
   }
   return planned;
 }
