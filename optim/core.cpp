@@ -120,7 +120,8 @@ void Core::prepare(const std::vector<uint32_t>& members) {
     groups_[g].rate = rate(g, t_ + 1);
     groups_[g].minus_rate = -groups_[g].rate;
   }
-  if (std::none_of(groups_.begin(), groups_.end(), [](const GroupState& g) { return g.op != nullptr; })) return;
+  if (std::none_of(groups_.begin(), groups_.end(), [](const GroupState& g) { return g.op != nullptr; }))
+    return;
   const Member* last = nullptr;
   for (const uint32_t i : members) {
     Member& member = members_[i];

@@ -36,9 +36,8 @@ HWY_INLINE HWY_ATTR V add_products(V sum, const V* w, const V* x) {
     if constexpr (kHalf == 4) {
       return Add(add_products<4>(sum, w, x), add_products<3>(Mul(w[4], x[4]), w + 5, x + 5));
     } else {
-      return Add(add_products<kHalf>(sum, w, x),
-                 Add(add_products<3>(Mul(w[8], x[8]), w + 9, x + 9),
-                     add_products<3>(Mul(w[12], x[12]), w + 13, x + 13)));
+      return Add(add_products<kHalf>(sum, w, x), Add(add_products<3>(Mul(w[8], x[8]), w + 9, x + 9),
+                                                     add_products<3>(Mul(w[12], x[12]), w + 13, x + 13)));
     }
   }
 }

@@ -51,7 +51,8 @@ HWY_ATTR void lane_of(const DirectOp& op) {
 // Rows of Width elements; 0: of any number.
 template <class T, int64_t Width>
 HWY_ATTR void dots_of(const DirectOp& op) {
-  dots<T>(op.in[0], Width > 0 ? Width : op.columns, op.in[1], op.in[2], op.step[2], op.out, 0, op.count, op.flag);
+  dots<T>(op.in[0], Width > 0 ? Width : op.columns, op.in[1], op.in[2], op.step[2], op.out, 0, op.count,
+          op.flag);
 }
 template <class T, int64_t Width>
 HWY_ATTR void adds_of(const DirectOp& op) {
@@ -60,8 +61,8 @@ HWY_ATTR void adds_of(const DirectOp& op) {
 }
 template <class T, int64_t Width>
 HWY_ATTR void move_of(const DirectOp& op) {
-  move<T>(op.in[0], op.in[1], op.in[2], op.flag, Width > 0 ? Width : op.columns, op.in[3], op.out, 0, op.count,
-          op.readable);
+  move<T>(op.in[0], op.in[1], op.in[2], op.flag, Width > 0 ? Width : op.columns, op.in[3], op.out, 0,
+          op.count, op.readable);
 }
 template <class T, int64_t Width>
 HWY_ATTR void add_and_move_of(const DirectOp& op) {

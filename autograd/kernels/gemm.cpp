@@ -52,7 +52,8 @@ int64_t cut(int64_t size, int64_t count, int64_t unit, int64_t i) {
 // Where choosing a better kernel takes longer than the product.
 constexpr int64_t kTinyCost = 48;
 bool is_tiny(const Gemm& g) { return g.m * g.n * g.k <= kTinyCost; }
-// Of these, products with a vector that fill vectors: rows of two to four elements, or longer sums or results.
+// Of these, products with a vector that fill vectors: rows of two to four elements, or longer sums or
+// results.
 bool fills_vectors(const Gemm& g) {
   if (g.m > 1 && g.n > 1) return false;
   const bool by_rows = g.m == 1 ? g.transpose_b : !g.transpose_a;
@@ -370,7 +371,8 @@ void gemm_accumulate(DType dtype, const Gemm& g, const void* a, const void* b, c
 
 bool gemm_as_direct(const Gemm& g, DirectOp& op, bool& swapped) {
   const bool vector = g.m == 1 || g.n == 1;
-  if (g.batch != 1 || g.m < 1 || g.n < 1 || g.k < 1 || !vector || (is_tiny(g) && !fills_vectors(g))) return false;
+  if (g.batch != 1 || g.m < 1 || g.n < 1 || g.k < 1 || !vector || (is_tiny(g) && !fills_vectors(g)))
+    return false;
   const WithVector product(g);
   if (product.count * g.k >= kParallelElements) return false;
   op.kind = product.by_rows ? DirectOp::Kind::dots : DirectOp::Kind::adds;

@@ -52,8 +52,8 @@ void gemm_move(DType dtype, const Gemm& shape, const void* a, const void* b, con
 bool gemm_moves_too(const Gemm& shape);
 
 // The product, or the step along it, as one of the calls that run_direct runs, where it is small and of a
-// vector; else false. Fills in kind, sizes and flag; `swapped`: the matrix is b and the vector a, or, in a step,
-// left is b and right a.
+// vector; else false. Fills in kind, sizes and flag; `swapped`: the matrix is b and the vector a, or, in a
+// step, left is b and right a.
 struct DirectOp;
 bool gemm_as_direct(const Gemm& shape, DirectOp& op, bool& swapped);
 void gemm_and_move_as_direct(const Gemm& shape, DirectOp& op);  // of a shape that gemm_moves_too

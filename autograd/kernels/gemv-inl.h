@@ -47,8 +47,8 @@ HWY_INLINE HWY_ATTR void sums_of_four(D d, V a, V b, V c, V e, TFromD<D>* to) {
   }
 }
 
-// Lane i of the result is the sum of the lanes of v[i], added in the order of sums_of_four. As many vectors as
-// they have lanes, which are overwritten.
+// Lane i of the result is the sum of the lanes of v[i], added in the order of sums_of_four. As many vectors
+// as they have lanes, which are overwritten.
 template <class D, class V>
 HWY_INLINE HWY_ATTR V sums_of_all(D d, V* v) {
   constexpr size_t kBytes = MaxLanes(d) * sizeof(TFromD<D>);
@@ -120,7 +120,8 @@ HWY_INLINE HWY_ATTR T dot_one(const T* row, const T* x, int64_t columns) {
   const RowTag<T> d;
   auto sum = Zero(d);
   int64_t j = 0;
-  for (; j + kRowLanes<T> <= columns; j += kRowLanes<T>) sum = MulAdd(LoadU(d, row + j), LoadU(d, x + j), sum);
+  for (; j + kRowLanes<T> <= columns; j += kRowLanes<T>)
+    sum = MulAdd(LoadU(d, row + j), LoadU(d, x + j), sum);
   if (j < columns) {
     const size_t rest = static_cast<size_t>(columns - j);
     sum = MulAdd(load_partial(d, row + j, rest), load_partial(d, x + j, rest), sum);
@@ -218,6 +219,19 @@ HWY_INLINE HWY_ATTR int64_t short_dots(const T* row, int64_t columns, const T* x
   return begin;
 }
 
+// Up to `Rows` rows from r on.
+template <size_t Rows, class T>
+HWY_INLINE HWY_ATTR void dots_of_some(const T* matrix, int64_t columns, const T* x, const T* bias,
+                                      int64_t bias_step, T* y, int64_t r, int64_t end) {
+  const T* rows[Rows];
+#pragma GCC unroll 8
+  for (size_t i = 0; i < Rows; ++i)
+    rows[i] = matrix + std::min(r + static_cast<int64_t>(i), end - 1) * columns;
+  T sums[Rows];
+  dot_some(rows, x, columns, sums);
+  for (size_t i = 0; i < Rows && r < end; ++i, ++r) y[r] = sums[i] + bias_at(bias, r * bias_step);
+}
+
 template <class T>
 HWY_INLINE HWY_ATTR void dots(const void* matrix, int64_t columns, const void* vector, const void* bias,
                               int64_t bias_step, void* result, int64_t begin, int64_t end, bool padded) {
@@ -242,24 +256,17 @@ HWY_INLINE HWY_ATTR void dots(const void* matrix, int64_t columns, const void* v
     if (columns <= kFewColumns) {  // more at once would read too many places of a large matrix in turn
       for (; r + kLanes <= end; r += kLanes) {
         const auto sums = dot_vector(static_cast<const T*>(matrix) + r * columns, x, columns);
-        StoreU(Add(sums, start == nullptr ? Zero(d) : bias_step == 0 ? Set(d, *start) : LoadU(d, start + r)), d,
-               y + r);
+        StoreU(Add(sums, start == nullptr ? Zero(d)
+                         : bias_step == 0 ? Set(d, *start)
+                                          : LoadU(d, start + r)),
+               d, y + r);
       }
     }
   }
-  auto some = [&](auto count) HWY_ATTR {
-    constexpr size_t kRows = decltype(count)::value;
-    const T* rows[kRows];
-    for (size_t i = 0; i < kRows; ++i) {
-      rows[i] = static_cast<const T*>(matrix) + std::min(r + static_cast<int64_t>(i), end - 1) * columns;
-    }
-    T sums[kRows];
-    dot_some(rows, x, columns, sums);
-    for (size_t i = 0; i < kRows && r < end; ++i, ++r) y[r] = sums[i] + bias_at(start, r * bias_step);
-  };
-  while (end - r > 4) some(std::integral_constant<size_t, 8>{});
-  while (end - r > 1) some(std::integral_constant<size_t, 4>{});
-  if (r < end) y[r] = dot_one(static_cast<const T*>(matrix) + r * columns, x, columns) + bias_at(start, r * bias_step);
+  const T* const rows = static_cast<const T*>(matrix);
+  for (; end - r > 4; r += 8) dots_of_some<8>(rows, columns, x, start, bias_step, y, r, end);
+  for (; end - r > 1; r += 4) dots_of_some<4>(rows, columns, x, start, bias_step, y, r, end);
+  if (r < end) y[r] = dot_one(rows + r * columns, x, columns) + bias_at(start, r * bias_step);
 }
 
 // `Rows` rows of the matrix added to y, or, where they are the first, to the bias.

@@ -84,7 +84,8 @@ HWY_INLINE HWY_ATTR void move_short_rows(const T* x, const T* y, T by, bool from
   }
   for (; r < end; r += at_once) {
     const int64_t count = std::min(at_once, end - r), elements = count * columns, at = r * columns;
-    const V some = count < kRowLanes<T> ? load_partial(d, x + r, static_cast<size_t>(count)) : LoadU(d, x + r);
+    const V some =
+        count < kRowLanes<T> ? load_partial(d, x + r, static_cast<size_t>(count)) : LoadU(d, x + r);
     const V left = TableLookupLanes(some, rows);
     if (at + kRowLanes<T> <= readable) {
       const V w = LoadU(d, from + at), v = moved(d, left, right, factor, w, from_zero);

@@ -37,7 +37,6 @@ struct Place {
 };
 
 inline constexpr uint32_t kNoStep = UINT32_MAX;
-inline constexpr uint32_t kNoCall = UINT32_MAX;
 
 // One op, or a run of pointwise ops on `count` elements that are walked together block by block. With `head`
 // the first call is a matrix product of as many elements, and the walk goes along behind it, slice by slice.
@@ -60,6 +59,13 @@ inline constexpr int64_t kGroupBlock = 256;    // elements of a block, at least
 inline constexpr int64_t kDirectCount = 1024;  // a group of as many elements is walked in one go
 inline constexpr int64_t kSliceBytes = 65536;  // of a product that are in the slice at once
 
+// A backward call (g, x, y) that only multiplies g by a slope. That is computed at the end of an earlier
+// step, off the way from the loss to the gradients, and stands in the place of x, which nobody else reads any
+// more.
+struct Slope {
+  uint32_t step, backward;
+};
+
 struct Plan {
   const Trace* trace = nullptr;
   bool fuse_updates = false;
@@ -72,9 +78,7 @@ struct Plan {
   std::vector<CellRef> cells;     // those read, by Place::index
   std::vector<uint32_t> updates;  // entries of trace->writes() done in place, by Place::index
   std::vector<uint32_t> copies;   // the others
-  // Of each call of an activation y = f(x): the backward call that only multiplies by a slope which is computed
-  // with y and then stands in the place of x; else kNoCall.
-  std::vector<uint32_t> slope_for;
+  std::vector<Slope> slopes;
   size_t arena_bytes = 0;
   size_t dropped = 0;  // calls that nothing needs
 };

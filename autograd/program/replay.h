@@ -196,9 +196,9 @@ class Replay {
   StepClock* clock_ = nullptr;
   std::vector<Source> inputs_, cells_, results_, updates_;  // by Place::index
   std::vector<Watched> watched_;
-  std::vector<Cell*> written_cells_;  // those of the plan's updates
-  std::vector<uint32_t> kept_cells_;                        // whose old values are results
-  std::vector<uint32_t> result_uses_;                       // of each result with memory of its own
+  std::vector<Cell*> written_cells_;   // those of the plan's updates
+  std::vector<uint32_t> kept_cells_;   // whose old values are results
+  std::vector<uint32_t> result_uses_;  // of each result with memory of its own
   // Of the run under way.
   std::vector<Tensor> held_;  // what the kept cells held, by Place::index
   std::vector<Body*> result_bodies_;

@@ -83,8 +83,8 @@ bool Replay::add_move(Group& group, const Step& step) {
   return true;
 }
 
-// The product that a small group begins with as a call of its own, together with the step of a matrix along it
-// or beside it. False where it is none of a vector.
+// The product that a small group begins with as a call of its own, together with the step of a matrix along
+// it or beside it. False where it is none of a vector.
 bool Replay::add_direct_head(Group& group, const Step& step) {
   const auto& values = trace_.values();
   const TraceCall& call = trace_.calls()[step.calls[0]];
@@ -143,6 +143,7 @@ kernels::DirectOp& Replay::add_lane(Group& group, const Op& op, DType dtype) {
 void Replay::add_slope(Group& group, const TraceCall& call) {
   const DType dtype = trace_.values()[call.inputs[1]].dtype;
   kernels::DirectOp& planned = add_lane(group, *call.op, dtype);
+  planned.count = count_of(trace_.values()[call.inputs[1]]);
   planned.in[0] = option_number(dtype, 1);
   for (size_t k : {1, 2})
     place_direct(group, call.inputs[k], const_cast<void**>(planned.in + k), planned.step + k);
@@ -168,7 +169,7 @@ void Replay::add_group(const Step& step) {
   if (step.head && !direct_head) add_head(*group, trace_.calls()[step.calls[0]]);
   if (direct_head ? step.beside == kNoStep && is_move(plan_, step) : add_move(*group, step)) {
     group->directs = static_cast<size_t>(direct_.data() + direct_.size() - group->direct);
-  groups_.push_back(std::move(group));
+    groups_.push_back(std::move(group));
     return;
   }
   const bool direct = group->kind == Group::Kind::direct;
@@ -180,7 +181,8 @@ void Replay::add_group(const Step& step) {
     const size_t inputs = call.inputs.size();
     double numbers[kMaxOperands];
     if (op.numbers > 0) op.number_options(call.options.ref().data, numbers);
-    if (std::find(plan_.slope_for.begin(), plan_.slope_for.end(), step.calls[at]) != plan_.slope_for.end()) {
+    if (std::any_of(plan_.slopes.begin(), plan_.slopes.end(),
+                    [&](const Slope& slope) { return slope.backward == step.calls[at]; })) {
       add_scaling(*group, call, dtype);
     } else if (direct) {
       kernels::DirectOp& planned = add_lane(*group, op, dtype);
@@ -203,9 +205,8 @@ void Replay::add_group(const Step& step) {
       place_operand(*group, call.outputs[0], planned.out);
     }
   }
-  for (size_t at = step.head; at < step.calls.size(); ++at) {
-    const uint32_t backward = plan_.slope_for[step.calls[at]];
-    if (backward != kNoCall) add_slope(*group, trace_.calls()[backward]);
+  for (const Slope& slope : plan_.slopes) {
+    if (&plan_.steps[slope.step] == &step) add_slope(*group, trace_.calls()[slope.backward]);
   }
   // Longer blocks cost fewer calls, as long as their scratch stays in the first cache.
   constexpr size_t kCached = 24576;

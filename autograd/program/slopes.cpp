@@ -10,8 +10,8 @@ namespace {
 
 constexpr int64_t kSlopeBytes = 512;  // of a value at most: where a run waits rather than computes
 
-// A backward op (g, x, y) that multiplies g by a slope which does not depend on g, by pole_mul: its result for
-// g = 1 is that slope. A test holds it.
+// A backward op (g, x, y) that multiplies g by a slope which does not depend on g, by pole_mul: its result
+// for g = 1 is that slope. A test holds it.
 bool only_scales(const Op* op) {
   static const Op* const ops[] = {find_op("tanh_backward"), find_op("sigmoid_backward")};
   return std::find(std::begin(ops), std::end(ops), op) != std::end(ops);
@@ -48,30 +48,29 @@ size_t readers(const Plan& plan, uint32_t root) {
 void choose_slopes(Plan& plan) {
   const auto& calls = plan.trace->calls();
   const auto& values = plan.trace->values();
-  plan.slope_for.assign(calls.size(), kNoCall);
-  std::vector<const Step*> step_of(calls.size());
-  for (const Step& step : plan.steps) {
+  std::vector<uint32_t> step_of(calls.size(), kNoStep);  // where it is direct
+  for (uint32_t s = 0; s < plan.steps.size(); ++s) {
+    const Step& step = plan.steps[s];
     if (!is_direct(plan, step)) continue;
-    for (size_t at = step.head; at < step.calls.size(); ++at) step_of[step.calls[at]] = &step;
+    for (size_t at = step.head; at < step.calls.size(); ++at) step_of[step.calls[at]] = s;
   }
   for (uint32_t b = 0; b < calls.size(); ++b) {
     const TraceCall& backward = calls[b];
-    if (step_of[b] == nullptr || !only_scales(backward.op)) continue;
+    if (step_of[b] == kNoStep || !only_scales(backward.op)) continue;
     const uint32_t x = backward.inputs[1], y = backward.inputs[2];
     if (values[y].kind != TraceValue::Kind::produced || plan.folded[y]) continue;
     const uint32_t f = values[y].index;
-    if (calls[f].op != backward.op->primal || calls[f].inputs[0] != x || step_of[f] == nullptr ||
-        step_of[f] == step_of[b] || plan.slope_for[f] != kNoCall) {
+    if (calls[f].op != backward.op->primal || calls[f].inputs[0] != x || step_of[f] == kNoStep ||
+        step_of[f] == step_of[b]) {
       continue;
     }
-    // The slope goes where x is, which nobody reads any more.
     const Place& place = plan.places[x];
     if (values[x].root != x || place.home != Home::arena || place.bytes > kSlopeBytes ||
-        &plan.steps[place.last] != step_of[b] || readers(plan, x) != 2 ||
-        count_of(values[x]) != step_of[b]->count) {
+        place.last != step_of[b] || readers(plan, x) != 2 ||
+        count_of(values[x]) != plan.steps[step_of[b]].count) {
       continue;
     }
-    plan.slope_for[f] = b;
+    plan.slopes.push_back({step_of[f], b});
   }
 }
 

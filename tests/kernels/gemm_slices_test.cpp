@@ -200,7 +200,8 @@ TEST_CASE_TEMPLATE("kernels/direct: products with a vector and steps have the bi
             const std::vector<T> vector = numbers.vector<T>(k), matrix = numbers.vector<T>(n * k),
                                  bias = numbers.vector<T>(n);
             const T* const offset = biased ? bias.data() : nullptr;
-            const T *a = g.m == 1 ? vector.data() : matrix.data(), *b = g.m == 1 ? matrix.data() : vector.data();
+            const T *a = g.m == 1 ? vector.data() : matrix.data(),
+                    *b = g.m == 1 ? matrix.data() : vector.data();
             DirectOp op{.dtype = dtype_of<T>()};
             bool swapped = false;
             if (!gemm_as_direct(g, op, swapped)) continue;
