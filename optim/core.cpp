@@ -72,8 +72,10 @@ ParameterList Core::parameters() const {
 }
 
 double Core::rate(size_t group, int64_t t) const {
+  const Schedule& schedule = *groups_[group].learning_rate;
+  if (const double* fixed = schedule.number()) return *fixed;  // checked when it was given
   const Now now{name_, t, 0, 0, 1};
-  return now("learning_rate", *groups_[group].learning_rate, Range::not_negative);
+  return now("learning_rate", schedule, Range::not_negative);
 }
 
 const std::vector<uint32_t>& Core::find(const Gradients& gradients, bool allow_unused) {
@@ -118,6 +120,8 @@ void Core::prepare(const std::vector<uint32_t>& members) {
     groups_[g].rate = rate(g, t_ + 1);
     groups_[g].minus_rate = -groups_[g].rate;
   }
+  if (std::none_of(groups_.begin(), groups_.end(), [](const GroupState& g) { return g.op != nullptr; }))
+    return;
   const Member* last = nullptr;
   for (const uint32_t i : members) {
     Member& member = members_[i];

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "autograd/kernels/direct.h"
 #include "autograd/kernels/gemm_small.h"
 #include "autograd/kernels/parallel.h"
 
@@ -52,10 +53,14 @@ int64_t cut(int64_t size, int64_t count, int64_t unit, int64_t i) {
 // Where choosing a better kernel takes longer than the product.
 constexpr int64_t kTinyCost = 48;
 bool is_tiny(const Gemm& g) { return g.m * g.n * g.k <= kTinyCost; }
-// Of these, rows of two to four elements by a vector, for which there are vector kernels.
-bool has_short_rows(const Gemm& g) {
-  return (g.m == 1 ? g.n > 4 && g.transpose_b : g.n == 1 && g.m > 4 && !g.transpose_a) && g.k >= 2 &&
-         g.k <= 4;
+// Of these, products with a vector that fill vectors: rows of two to four elements, or longer sums or
+// results.
+bool fills_vectors(const Gemm& g) {
+  if (g.m > 1 && g.n > 1) return false;
+  const bool by_rows = g.m == 1 ? g.transpose_b : !g.transpose_a;
+  const int64_t count = g.m == 1 ? g.n : g.m;
+  if (!by_rows) return count >= 8 && g.k >= 1;
+  return count > 4 ? g.k >= 2 && g.k <= 4 : count >= 1 && g.k >= 8;
 }
 
 // P = 0 … k−1 where k is small enough to be written out, else none.
@@ -281,7 +286,7 @@ __attribute__((noinline)) void large_product(DType dtype, const Gemm& g, const v
 }  // namespace
 
 void gemm(DType dtype, const Gemm& g, const void* a, const void* b, const void* bias, void* c) {
-  if (g.batch == 1 && is_tiny(g) && !has_short_rows(g)) {
+  if (g.batch == 1 && is_tiny(g) && !fills_vectors(g)) {
     return (dtype == DType::float32 ? &tiny<float> : &tiny<double>)(g, a, b, bias, c);
   }
   if (g.m <= 0 || g.n <= 0 || g.batch <= 0) return;
@@ -340,7 +345,7 @@ int64_t gemm_grain(const Gemm& g, int64_t slices_at_once) {
 
 void gemm_slice(DType dtype, const Gemm& g, int64_t begin, int64_t end, const void* a, const void* b,
                 const void* bias, void* c) {
-  if (is_tiny(g) && !has_short_rows(g))
+  if (is_tiny(g) && !fills_vectors(g))
     return (dtype == DType::float32 ? &tiny<float> : &tiny<double>)(g, a, b, bias, c);
   const Matrices of{static_cast<const char*>(a), static_cast<const char*>(b),
                     offset(dtype, c, -begin * (g.m == 1 ? 1 : g.n))};
@@ -355,12 +360,6 @@ bool gemm_moves_too(const Gemm& g) {
          g.n * g.k < kParallelElements;
 }
 
-void gemm_and_move(DType dtype, const Gemm& g, const void* a, const void* b, void* c, const void* right,
-                   const void* factor, void* to) {
-  const bool from_zero = g.n * g.k <= kTinyCost;
-  add_rows_and_move(dtype, b, g.k, g.n, a, c, right, factor, from_zero, to);
-}
-
 bool gemm_accumulates(const Gemm& g) {
   return g.batch == 1 && g.m > 0 && g.n > 0 && g.k > 0 && !is_tiny(g) && !is_of_vectors(g) && !is_small(g);
 }
@@ -371,20 +370,54 @@ void gemm_accumulate(DType dtype, const Gemm& g, const void* a, const void* b, c
   large_product(dtype, g, a, b, nullptr, c, {by, 1});
 }
 
+bool gemm_as_direct(const Gemm& g, DirectOp& op, bool& swapped) {
+  const bool vector = g.m == 1 || g.n == 1;
+  if (g.batch != 1 || g.m < 1 || g.n < 1 || g.k < 1 || !vector || (is_tiny(g) && !fills_vectors(g)))
+    return false;
+  const WithVector product(g);
+  if (product.count * g.k >= kParallelElements) return false;
+  op.kind = product.by_rows ? DirectOp::Kind::dots : DirectOp::Kind::adds;
+  op.count = product.count;
+  op.columns = g.k;
+  op.step[2] = product.bias_step;
+  op.flag = g.padded;
+  swapped = product.row;
+  resolve(op);
+  return true;
+}
+
+void gemm_and_move_as_direct(const Gemm& g, DirectOp& op) {
+  op.kind = DirectOp::Kind::add_and_move;
+  op.count = g.n;
+  op.columns = g.k;
+  op.flag = g.n * g.k <= kTinyCost;
+  resolve(op);
+}
+
+bool gemm_move_as_direct(DType dtype, const Gemm& g, DirectOp& op, bool& swapped) {
+  swapped = g.n == 1;  // a column of one number is a row of as many
+  op.kind = DirectOp::Kind::move;
+  op.count = swapped ? 1 : g.m;
+  op.columns = swapped ? g.m : g.n;
+  // Elsewhere a product with a vector of one element is a sum, too.
+  op.flag = is_tiny(g) || g.m == 1 || g.n == 1;
+  const int64_t elements = op.count * op.columns, lanes = 64 / static_cast<int64_t>(element_size(dtype));
+  resolve(op);
+  op.readable = g.padded ? (elements + lanes - 1) / lanes * lanes : elements;
+  return elements < kParallelElements;
+}
+
 void gemm_move(DType dtype, const Gemm& g, const void* a, const void* b, const void* factor, const void* from,
                void* to) {
-  const bool one_row = g.n == 1;  // a column of one number is a row of as many
-  const int64_t rows = one_row ? 1 : g.m, columns = one_row ? g.m : g.n;
-  if (one_row) std::swap(a, b);
-  // Elsewhere a product with a vector of one element is a sum, too.
-  const bool from_zero = is_tiny(g) || g.m == 1 || g.n == 1;
-  const int64_t lanes = 64 / static_cast<int64_t>(element_size(dtype));
-  const int64_t readable = g.padded ? (rows * columns + lanes - 1) / lanes * lanes : rows * columns;
+  DirectOp op;
+  bool swapped = false;
+  const bool small = gemm_move_as_direct(dtype, g, op, swapped);
+  if (swapped) std::swap(a, b);
   const auto run = [&](int64_t begin, int64_t end) {
-    move_along_outer(dtype, a, b, factor, from_zero, columns, from, to, begin, end, readable);
+    move_along_outer(dtype, a, b, factor, op.flag, op.columns, from, to, begin, end, op.readable);
   };
-  if (rows * columns < kParallelElements) return run(0, rows);
-  parallel_for(rows, std::max<int64_t>(1, kPieceElements / columns), run);
+  if (small) return run(0, op.count);
+  parallel_for(op.count, std::max<int64_t>(1, kPieceElements / op.columns), run);
 }
 
 namespace {

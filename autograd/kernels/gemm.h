@@ -48,11 +48,16 @@ int64_t gemm_grain(const Gemm& shape, int64_t slices_at_once);
 void gemm_move(DType dtype, const Gemm& shape, const void* a, const void* b, const void* factor,
                const void* from, void* to);
 
-// gemm of `shape`, a row by a matrix b, into c, and gemm_move of b along the product of a and `right`, in one
-// pass over b, which goes to `to`. Runs on the calling thread; for shapes that gemm_moves_too says.
+// True for a row by a matrix b where b can be moved along the product of a and another row in the same pass.
 bool gemm_moves_too(const Gemm& shape);
-void gemm_and_move(DType dtype, const Gemm& shape, const void* a, const void* b, void* c, const void* right,
-                   const void* factor, void* to);
+
+// The product, or the step along it, as one of the calls that run_direct runs, where it is small and of a
+// vector; else false. Fills in kind, sizes and flag; `swapped`: the matrix is b and the vector a, or, in a
+// step, left is b and right a.
+struct DirectOp;
+bool gemm_as_direct(const Gemm& shape, DirectOp& op, bool& swapped);
+void gemm_and_move_as_direct(const Gemm& shape, DirectOp& op);  // of a shape that gemm_moves_too
+bool gemm_move_as_direct(DType dtype, const Gemm& shape, DirectOp& op, bool& swapped);
 
 // True for a product that runs on the CBLAS, which can add to what c holds.
 bool gemm_accumulates(const Gemm& shape);

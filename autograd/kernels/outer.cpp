@@ -1,8 +1,5 @@
 // Outer products, and the step of a matrix along one.
 
-#include <algorithm>
-#include <numeric>
-
 #include "autograd/kernels/dispatch.h"
 #include "autograd/kernels/gemm_small.h"
 #include "autograd/kernels/simd_targets.h"
@@ -13,7 +10,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "autograd/kernels/partial-inl.h"
+#include "autograd/kernels/outer-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::HWY_NAMESPACE {
@@ -21,8 +18,6 @@ namespace {
 
 template <class T>
 using Tag = CappedTag<T, 64 / sizeof(T)>;
-template <class T>
-constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(Tag<T>{}));
 
 template <class T>
 HWY_INLINE HWY_ATTR void outer(const void* left, const void* right, const void* offset, int64_t columns,
@@ -56,157 +51,6 @@ HWY_INLINE HWY_ATTR void outer(const void* left, const void* right, const void* 
     } else {
       store_partial(d, last, row + whole, rest);
     }
-  }
-}
-
-// x·y·factor + w, each operation rounded. A product that started as a sum, from 0, has no negative zero.
-template <class D, class V>
-HWY_INLINE HWY_ATTR V moved(D d, V x, V y, V factor, V w, bool from_zero) {
-  V product = Mul(x, y);
-  if (from_zero) product = Add(Zero(d), product);
-  return Add(Mul(product, factor), w);
-}
-
-// Some rows side by side, which keeps several streams from memory going.
-template <int64_t Rows, class T>
-HWY_INLINE HWY_ATTR void move_rows(const T* x, const T* y, T by, bool from_zero, int64_t columns,
-                                   const T* from, T* to) {
-  const Tag<T> d;
-  using V = Vec<Tag<T>>;
-  const V factor = Set(d, by);
-  V left[Rows];
-#pragma GCC unroll 8
-  for (int64_t i = 0; i < Rows; ++i) left[i] = Set(d, x[i]);
-  int64_t j = 0;
-  for (; j + kLanes<T> <= columns; j += kLanes<T>) {
-    const V right = LoadU(d, y + j);
-#pragma GCC unroll 8
-    for (int64_t i = 0; i < Rows; ++i) {
-      const V w = LoadU(d, from + i * columns + j);
-      StoreU(moved(d, left[i], right, factor, w, from_zero), d, to + i * columns + j);
-    }
-  }
-  if (j == columns) return;
-  const size_t rest = static_cast<size_t>(columns - j);
-  const V right = load_partial(d, y + j, rest);
-#pragma GCC unroll 8
-  for (int64_t i = 0; i < Rows; ++i) {
-    const V w = load_partial(d, from + i * columns + j, rest);
-    store_partial(d, moved(d, left[i], right, factor, w, from_zero), to + i * columns + j, rest);
-  }
-}
-
-// Rows shorter than a vector, as many at once as it has room for. Whole vectors are read and written as far
-// as memory allows, with what stands behind the rows put back as it was.
-template <class T>
-HWY_INLINE HWY_ATTR void move_short_rows(const T* x, const T* y, T by, bool from_zero, int64_t columns,
-                                         const T* from, T* to, int64_t begin, int64_t end, int64_t readable) {
-  const Tag<T> d;
-  const RebindToSigned<Tag<T>> di;
-  using V = Vec<Tag<T>>;
-  // Which row and column a lane is in; the half keeps the quotient of whole numbers off its steps.
-  const V lane = Iota(d, T{0});
-  const auto row = ConvertTo(di, Mul(Add(lane, Set(d, T{0.5})), Set(d, T{1} / static_cast<T>(columns))));
-  const auto column = ConvertTo(di, Sub(lane, Mul(ConvertTo(d, row), Set(d, static_cast<T>(columns)))));
-  const auto rows = IndicesFromVec(d, row), across = IndicesFromVec(d, column);
-  const V factor = Set(d, by);
-  const V right = TableLookupLanes(load_partial(d, y, static_cast<size_t>(columns)), across);
-  const int64_t at_once = kLanes<T> / columns;
-  for (int64_t r = begin; r < end; r += at_once) {
-    const int64_t count = std::min(at_once, end - r), elements = count * columns, at = r * columns;
-    const V some = count < kLanes<T> ? load_partial(d, x + r, static_cast<size_t>(count)) : LoadU(d, x + r);
-    const V left = TableLookupLanes(some, rows);
-    if (at + kLanes<T> <= readable) {
-      const V w = LoadU(d, from + at), v = moved(d, left, right, factor, w, from_zero);
-      if (elements == kLanes<T>) {
-        StoreU(v, d, to + at);
-      } else {
-        const V kept = LoadU(d, to + at);
-        StoreU(IfThenElse(Lt(lane, Set(d, static_cast<T>(elements))), v, kept), d, to + at);
-      }
-    } else {
-      const V w = load_partial(d, from + at, static_cast<size_t>(elements));
-      store_partial(d, moved(d, left, right, factor, w, from_zero), to + at, static_cast<size_t>(elements));
-    }
-  }
-}
-
-template <class T>
-HWY_INLINE HWY_ATTR void move(const void* left, const void* right, const void* by, bool from_zero,
-                              int64_t columns, const void* source, void* target, int64_t begin, int64_t end,
-                              int64_t readable) {
-  const T *x = static_cast<const T*>(left), *y = static_cast<const T*>(right),
-          *from = static_cast<const T*>(source);
-  const T factor = *static_cast<const T*>(by);
-  T* to = static_cast<T*>(target);
-  if (columns < kLanes<T>) {
-    return move_short_rows(x, y, factor, from_zero, columns, from, to, begin, end, readable);
-  }
-  int64_t r = begin;
-  for (; r + 8 <= end; r += 8) {
-    move_rows<8>(x + r, y, factor, from_zero, columns, from + r * columns, to + r * columns);
-  }
-  for (; r < end; ++r) {
-    move_rows<1>(x + r, y, factor, from_zero, columns, from + r * columns, to + r * columns);
-  }
-}
-
-// Some rows added to y, or, where they are the first, put there, and then moved.
-template <int64_t Rows, class T>
-HWY_INLINE HWY_ATTR void add_and_move_rows(const T* x, const T* right, T by, bool from_zero, bool first,
-                                           int64_t columns, const T* from, T* y, T* to) {
-  const Tag<T> d;
-  using V = Vec<Tag<T>>;
-  const V factor = Set(d, by);
-  V left[Rows];
-#pragma GCC unroll 8
-  for (int64_t i = 0; i < Rows; ++i) left[i] = Set(d, x[i]);
-  int64_t j = 0;
-  for (; j + kLanes<T> <= columns; j += kLanes<T>) {
-    V sum = first ? Zero(d) : LoadU(d, y + j);
-    const V across = LoadU(d, right + j);
-#pragma GCC unroll 8
-    for (int64_t i = 0; i < Rows; ++i) {
-      const V w = LoadU(d, from + i * columns + j);
-      sum = MulAdd(w, left[i], sum);
-      StoreU(moved(d, left[i], across, factor, w, from_zero), d, to + i * columns + j);
-    }
-    StoreU(sum, d, y + j);
-  }
-  if (j == columns) return;
-  const size_t rest = static_cast<size_t>(columns - j);
-  V sum = first ? Zero(d) : load_partial(d, y + j, rest);
-  const V across = load_partial(d, right + j, rest);
-#pragma GCC unroll 8
-  for (int64_t i = 0; i < Rows; ++i) {
-    const V w = load_partial(d, from + i * columns + j, rest);
-    sum = MulAdd(w, left[i], sum);
-    store_partial(d, moved(d, left[i], across, factor, w, from_zero), to + i * columns + j, rest);
-  }
-  store_partial(d, sum, y + j, rest);
-}
-
-// In the order of add_rows: by eights, by fours, one by one.
-template <class T>
-HWY_INLINE HWY_ATTR void add_and_move(const void* source, int64_t rows, int64_t columns, const void* left,
-                                      void* sums, const void* across, const void* by, bool from_zero,
-                                      void* target) {
-  const T *x = static_cast<const T*>(left), *right = static_cast<const T*>(across),
-          *from = static_cast<const T*>(source);
-  const T factor = *static_cast<const T*>(by);
-  T *y = static_cast<T*>(sums), *to = static_cast<T*>(target);
-  int64_t r = 0;
-  for (; r + 8 <= rows; r += 8) {
-    add_and_move_rows<8>(x + r, right, factor, from_zero, r == 0, columns, from + r * columns, y,
-                         to + r * columns);
-  }
-  for (; r + 4 <= rows; r += 4) {
-    add_and_move_rows<4>(x + r, right, factor, from_zero, r == 0, columns, from + r * columns, y,
-                         to + r * columns);
-  }
-  for (; r < rows; ++r) {
-    add_and_move_rows<1>(x + r, right, factor, from_zero, r == 0, columns, from + r * columns, y,
-                         to + r * columns);
   }
 }
 

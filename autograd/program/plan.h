@@ -60,6 +60,13 @@ inline constexpr int64_t kGroupBlock = 256;    // elements of a block, at least
 inline constexpr int64_t kDirectCount = 1024;  // a group of as many elements is walked in one go
 inline constexpr int64_t kSliceBytes = 65536;  // of a product that are in the slice at once
 
+// A backward call (g, x, y) that only multiplies g by a slope. That is computed at the end of an earlier
+// step, off the way from the loss to the gradients, and stands in the place of x, which nobody else reads any
+// more.
+struct Slope {
+  uint32_t step, backward;
+};
+
 struct Plan {
   const Trace* trace = nullptr;
   bool fuse_updates = false;
@@ -72,6 +79,7 @@ struct Plan {
   std::vector<CellRef> cells;     // those read, by Place::index
   std::vector<uint32_t> updates;  // entries of trace->writes() done in place, by Place::index
   std::vector<uint32_t> copies;   // the others
+  std::vector<Slope> slopes;
   size_t arena_bytes = 0;
   size_t dropped = 0;  // calls that nothing needs
 };
@@ -107,6 +115,8 @@ void place(Plan& plan);
 bool is_move(const Plan& plan, const Step& step);
 // Finds steps of matrices that can be done together with a product that reads the matrix before.
 void pair_steps(Plan& plan);
+// Finds slopes that can be computed before they are needed.
+void choose_slopes(Plan& plan);
 
 inline int64_t count_of(const TraceValue& value) {
   return value.kind == TraceValue::Kind::number ? 1 : value.shape.numel();

@@ -73,6 +73,12 @@ std::string to_string(const Plan& plan) {
     } else {
       text += fmt::format("{:>4}  {}", s, call_text(plan, plan.trace->calls()[step.calls[0]], step.group));
     }
+    for (const Slope& slope : plan.slopes) {
+      if (slope.step != s) continue;
+      const TraceCall& call = plan.trace->calls()[slope.backward];
+      text += fmt::format("        %{} becomes the slope of {} for %{}\n", call.inputs[1], call.op->name,
+                          call.outputs[0]);
+    }
   }
   for (const uint32_t w : plan.copies) {
     const TraceWrite& write = plan.trace->writes()[w];

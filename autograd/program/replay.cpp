@@ -11,6 +11,15 @@ namespace tapegrad::detail {
 
 using Kind = TraceValue::Kind;
 
+namespace {
+
+// Whether nobody but the cell holds its memory.
+bool is_ours(const Body& body) {
+  return __atomic_load_n(&body.references, __ATOMIC_ACQUIRE) == 1 && body.owner == nullptr;
+}
+
+}  // namespace
+
 PlannedCall::PlannedCall(const TraceCall& traced, std::vector<const Body*> in, std::vector<Arg> args,
                          std::vector<Body*> out)
     : in_(std::move(in)), args_(std::move(args)), out_(std::move(out)) {
@@ -38,6 +47,9 @@ Replay::Replay(const Trace& trace, Plan plan) : trace_(trace), plan_(std::move(p
   for (const TraceValue& value : trace_.values())
     inputs_.resize(inputs_.size() + (value.kind == Kind::input));
   direct_memory_ = static_cast<char*>(pool_allocate(kDirectBytes));
+  size_t calls = 0;
+  for (const Step& step : plan_.steps) calls += step.calls.size();
+  direct_.reserve(2 * calls);  // with slopes
   for (const Step& step : plan_.steps) {
     if (step.done_before) {
       parts_.push_back({nullptr, nullptr});
@@ -49,12 +61,36 @@ Replay::Replay(const Trace& trace, Plan plan) : trace_(trace), plan_(std::move(p
       parts_.push_back({calls_.back().get(), nullptr});
     }
   }
-  for (const CellRef& cell : plan_.cells) read_cells_.push_back(cell.handle());
-  for (const uint32_t w : plan_.updates) written_cells_.push_back(trace_.writes()[w].cell.handle());
+  join_parts();
+  for (uint32_t c = 0; c < plan_.cells.size(); ++c)
+    watched_.push_back({.cell = plan_.cells[c].handle(), .read = c});
+  for (uint32_t u = 0; u < plan_.updates.size(); ++u) {
+    Cell* const cell = trace_.writes()[plan_.updates[u]].cell.handle();
+    written_cells_.push_back(cell);
+    const auto read = std::find_if(watched_.begin(), watched_.end(),
+                                   [&](const Watched& w) { return w.cell == cell && w.update == kNone; });
+    if (read == watched_.end()) watched_.push_back({.cell = cell, .update = u});
+    else read->update = u;
+  }
   held_.resize(plan_.cells.size());
   result_uses_.resize(plan_.roots.size());
   for (const uint32_t v : plan_.results) hand_out(v);
   for (const uint32_t w : plan_.copies) hand_out(trace_.writes()[w].value);
+}
+
+// Direct calls of groups that follow each other are one list.
+void Replay::join_parts() {
+  for (const Part& part : parts_) {
+    if (part.call == nullptr && part.group == nullptr) continue;
+    const Group* const group = part.group;
+    if (group == nullptr || group->kind != Group::Kind::direct || group->head) {
+      stretches_.push_back({part, nullptr, 0});
+    } else if (stretches_.empty() || stretches_.back().direct == nullptr) {
+      stretches_.push_back({{}, group->direct, group->directs});
+    } else {
+      stretches_.back().directs += group->directs;
+    }
+  }
 }
 
 // The value is still to be had at the end of a run.
@@ -100,6 +136,11 @@ void Replay::point(uint32_t root, void** at) {
 void* Replay::number(uint32_t v) {
   if (number_at_[v] != nullptr) return number_at_[v];
   const TraceValue& value = trace_.values()[v];
+  if (value.live != nullptr) {
+    for (const Number& n : live_) {
+      if (n.live == value.live && n.dtype == value.dtype) return number_at_[v] = n.to;
+    }
+  }
   numbers_.push_back(std::make_unique<double>());
   void* const to = numbers_.back().get();
   if (value.live != nullptr) live_.push_back({value.live, value.dtype, to});
@@ -183,26 +224,42 @@ void Replay::prepare(std::span<Body* const> inputs) {
     held_[c] = Tensor::share(plan_.cells[c].handle()->value.handle());
   }
   for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].move_to(inputs[i]->data);
-  for (size_t c = 0; c < cells_.size(); ++c) {
-    cells_[c].move_to(read_cells_[c]->value.handle()->data);
+  for (Watched& w : watched_) {
+    const Body* const body = w.cell->value.handle();
+    if (body->data == w.data && (w.update == kNone || is_ours(*body))) continue;
+    follow(w);
   }
   for (size_t r = 0; r < results_.size(); ++r) {
     const TraceValue& value = trace_.values()[plan_.roots[r]];
     result_bodies_[r] = make_body(value.dtype, {value.shape.begin(), value.shape.end()}, count_of(value));
     results_[r].move_to(result_bodies_[r]->data);
   }
-  for (size_t u = 0; u < updates_.size(); ++u) {
-    Body* to = written_cells_[u]->value.handle();
-    if (__atomic_load_n(&to->references, __ATOMIC_ACQUIRE) != 1 || to->owner != nullptr) {
-      to = fresh_bodies_[u] = make_body(to->dtype, {to->dims(), to->rank}, to->numel);
-    }
-    updates_[u].move_to(to->data);
+}
+
+// The cell holds something else than in the run before, or something that is not to be written over.
+void Replay::follow(Watched& w) {
+  Body* const body = w.cell->value.handle();
+  if (w.read != kNone) cells_[w.read].move_to(body->data);
+  w.data = body->data;
+  if (w.update == kNone) return;
+  Body* to = body;
+  if (!is_ours(*body)) {
+    w.data = nullptr;  // look again in the next run
+    to = make_body(to->dtype, {to->dims(), to->rank}, to->numel);
+    fresh_bodies_[w.update] = to;
+    any_fresh_ = true;
   }
+  updates_[w.update].move_to(to->data);
 }
 
 void Replay::let_go() noexcept {
-  for (Body*& body : result_bodies_) release(std::exchange(body, nullptr));
-  for (Body*& body : fresh_bodies_) release(std::exchange(body, nullptr));
+  for (Body*& body : result_bodies_) {
+    if (body != nullptr) release(std::exchange(body, nullptr));
+  }
+  if (any_fresh_) {
+    for (Body*& body : fresh_bodies_) release(std::exchange(body, nullptr));
+    any_fresh_ = false;
+  }
   for (const uint32_t c : kept_cells_) held_[c] = Tensor();
 }
 
@@ -220,18 +277,30 @@ void Replay::run(std::span<Body* const> inputs, std::span<Tensor> results) {
   if (timed) [[unlikely]] {
     run_steps_timed();
   } else {
-    for (size_t s = 0; s < parts_.size(); ++s) {
-      if (parts_[s].group != nullptr) parts_[s].group->run();
-      else if (parts_[s].call != nullptr) parts_[s].call->run();
-      poison(s);
-    }
+    run_steps();
   }
   for (size_t k = 0; k < results.size(); ++k) results[k] = result(plan_.results[k], inputs);
-  write_copies(inputs);
+  if (!plan_.copies.empty()) write_copies(inputs);
   count_updates();
   for (const HostWork& work : trace_.host_work()) work.commit(work.state.get());
   if (timed) [[unlikely]]
     clock_->end();
+}
+
+void Replay::run_steps() {
+#ifdef NDEBUG
+  for (const Stretch& stretch : stretches_) {
+    if (stretch.direct != nullptr) kernels::run_direct(stretch.direct, stretch.directs);
+    else if (stretch.part.call != nullptr) stretch.part.call->run();
+    else stretch.part.group->run();
+  }
+#else
+  for (size_t s = 0; s < parts_.size(); ++s) {
+    if (parts_[s].group != nullptr) parts_[s].group->run();
+    else if (parts_[s].call != nullptr) parts_[s].call->run();
+    poison(s);
+  }
+#endif
 }
 
 // The loop of run, with a look at the clock after each step.
@@ -248,7 +317,6 @@ void Replay::run_steps_timed() {
 // The writes that are not done in place. Nothing of this throws but for want of memory, before anything is
 // written.
 void Replay::write_copies(std::span<Body* const> inputs) {
-  if (plan_.copies.empty()) return;
   std::vector<Tensor> fresh;
   fresh.reserve(plan_.copies.size());
   for (const uint32_t w : plan_.copies) {
@@ -274,11 +342,11 @@ void Replay::write_copies(std::span<Body* const> inputs) {
 
 // What was done in place counts from here.
 void Replay::count_updates() noexcept {
-  for (size_t u = 0; u < plan_.updates.size(); ++u) {
-    Cell& cell = *written_cells_[u];
-    if (fresh_bodies_[u] != nullptr) cell.value = Tensor::adopt(std::exchange(fresh_bodies_[u], nullptr));
-    ++cell.version;
+  for (size_t u = 0; any_fresh_ && u < fresh_bodies_.size(); ++u) {
+    if (fresh_bodies_[u] != nullptr)
+      written_cells_[u]->value = Tensor::adopt(std::exchange(fresh_bodies_[u], nullptr));
   }
+  for (Cell* const cell : written_cells_) ++cell->version;
 }
 
 }  // namespace tapegrad::detail

@@ -9,6 +9,7 @@
 
 #include "autograd/body.h"
 #include "autograd/gradients.h"
+#include "autograd/kernels/direct.h"
 #include "autograd/kernels/gemm.h"
 #include "autograd/program/clock.h"
 #include "autograd/program/plan.h"
@@ -52,14 +53,6 @@ struct GroupOp {
 inline constexpr size_t kDirectSlot = kDirectCount * 8;
 inline constexpr size_t kDirectBytes = (kGroupScratch + 1) * kDirectSlot;
 
-// A group small enough to be walked in one go: nothing is left to compute but the kernels.
-struct DirectOp {
-  PointwiseKernel kernel;
-  void* out = nullptr;
-  const void* in[kMaxOperands] = {};
-  int64_t step[kMaxOperands] = {};
-};
-
 // The matrix product that a group begins with.
 struct GroupHead {
   kernels::Gemm product;
@@ -73,7 +66,6 @@ struct GroupHead {
 // The step of a matrix along a product: to = product·factor + from.
 struct GroupMove {
   void *factor, *from, *to;
-  void* right = nullptr;  // where it is done beside a product by the same matrix: what it goes along
 };
 
 struct Group {
@@ -85,7 +77,8 @@ struct Group {
   std::optional<GroupHead> head;
   GroupMove move = {};
   std::vector<GroupOp> ops;
-  std::vector<DirectOp> direct;  // instead, where it is small
+  kernels::DirectOp* direct = nullptr;  // instead, where it is small
+  size_t directs = 0;
 
   void run() const {
     switch (kind) {
@@ -96,14 +89,11 @@ struct Group {
       case Kind::accumulate: return accumulate();
       case Kind::direct: break;
     }
-    if (move.right != nullptr) {
-      kernels::gemm_and_move(head->dtype, head->product, head->a, head->b, head->out, move.right, move.factor,
-                             move.to);
-    } else if (head) {
+    if (head) {
       kernels::gemm_slice(head->dtype, head->product, 0, head->slices, head->a, head->b, head->bias,
                           head->out);
     }
-    for (const DirectOp& op : direct) op.kernel(op.in, op.step, op.out, count);
+    kernels::run_direct(direct, directs);
   }
 
  private:
@@ -146,9 +136,20 @@ class Replay {
     DType dtype;
     void* to;
   };
+  static constexpr uint32_t kNone = UINT32_MAX;
+  struct Watched {  // a cell, and where its elements were in the last run
+    Cell* cell;
+    void* data = nullptr;
+    uint32_t read = kNone, update = kNone;  // by Place::index
+  };
   struct Part {  // a step: one of the two, or none where another does its work
     PlannedCall* call;
     Group* group;
+  };
+  struct Stretch {  // steps that follow each other: a part, or direct calls alone
+    Part part;
+    const kernels::DirectOp* direct;
+    size_t directs;
   };
 
   void* fixed_pointer(uint32_t root);
@@ -157,16 +158,23 @@ class Replay {
   void add_call(const TraceCall& call);
   void add_group(const Step& step);
   void add_head(Group& group, const TraceCall& call);
+  bool add_direct_head(Group& group, const Step& step);
   bool add_move(Group& group, const Step& step);
+  kernels::DirectOp& add_lane(Group& group, const Op& op, DType dtype);
+  void add_slope(Group& group, const TraceCall& call);
+  void add_scaling(Group& group, const TraceCall& call, DType dtype);
   void place_operand(Group& group, uint32_t v, GroupOp::Operand& operand);
   void place_direct(const Group& group, uint32_t v, void** at, int64_t* step = nullptr);
   void* option_number(DType dtype, double given);
   void* number(uint32_t v);
   void put_numbers() const;
+  void join_parts();
   void poison(size_t step) const;
+  void run_steps();
   void run_steps_timed();
   void hand_out(uint32_t v);
   void prepare(std::span<Body* const> inputs);
+  void follow(Watched& watched);
   void let_go() noexcept;
   void write_copies(std::span<Body* const> inputs);
   void count_updates() noexcept;
@@ -184,15 +192,19 @@ class Replay {
   std::vector<std::unique_ptr<PlannedCall>> calls_;
   std::vector<std::unique_ptr<Group>> groups_;
   std::vector<Part> parts_;
+  std::vector<kernels::DirectOp> direct_;  // of all groups, one behind the other; never moved
+  std::vector<Stretch> stretches_;
   StepClock* clock_ = nullptr;
   std::vector<Source> inputs_, cells_, results_, updates_;  // by Place::index
-  std::vector<Cell*> read_cells_, written_cells_;           // those of the plan's cells and updates
-  std::vector<uint32_t> kept_cells_;                        // whose old values are results
-  std::vector<uint32_t> result_uses_;                       // of each result with memory of its own
+  std::vector<Watched> watched_;
+  std::vector<Cell*> written_cells_;   // those of the plan's updates
+  std::vector<uint32_t> kept_cells_;   // whose old values are results
+  std::vector<uint32_t> result_uses_;  // of each result with memory of its own
   // Of the run under way.
   std::vector<Tensor> held_;  // what the kept cells held, by Place::index
   std::vector<Body*> result_bodies_;
   std::vector<Body*> fresh_bodies_;  // of each update, where somebody else holds what the cell held
+  bool any_fresh_ = false;
 };
 
 }  // namespace tapegrad::detail

@@ -72,20 +72,48 @@ void Replay::add_head(Group& group, const TraceCall& call) {
   }
 }
 
-// Where the step moves a matrix along a product, or along one of vectors beside its own product.
+// Where the step moves a matrix along a product.
 bool Replay::add_move(Group& group, const Step& step) {
-  const bool beside = step.beside != kNoStep;
-  if (!beside && !is_move(plan_, step)) return false;
-  const Step& moving = beside ? plan_.steps[step.beside] : step;
-  const TraceCall &product = trace_.calls()[moving.calls[0]], &call = trace_.calls()[moving.calls[1]];
+  if (!is_move(plan_, step)) return false;
+  const TraceCall& call = trace_.calls()[step.calls[1]];
   place_direct(group, plan_.splats[call.inputs[1]], &group.move.factor);
   place_direct(group, plan_.splats[call.inputs[2]], &group.move.from);
   place_direct(group, call.outputs[0], &group.move.to);
-  if (beside) {
-    point(trace_.values()[product.inputs[1]].root, &group.move.right);
-    return false;
-  }
   group.kind = step.folded ? Group::Kind::accumulate : Group::Kind::move;
+  return true;
+}
+
+// The product that a small group begins with as a call of its own, together with the step of a matrix along
+// it or beside it. False where it is none of a vector.
+bool Replay::add_direct_head(Group& group, const Step& step) {
+  const auto& values = trace_.values();
+  const TraceCall& call = trace_.calls()[step.calls[0]];
+  const uint32_t a = call.inputs[0], b = call.inputs[1];
+  kernels::Gemm product = call.op->product(values[a].shape, values[b].shape);
+  product.padded = group.count > 1;
+  const bool beside = step.beside != kNoStep, moves = !beside && is_move(plan_, step);
+  kernels::DirectOp op{.dtype = values[a].dtype};
+  bool swapped = beside;
+  if (step.folded) return false;
+  if (beside) gemm_and_move_as_direct(product, op);
+  else if (!(moves ? gemm_move_as_direct(op.dtype, product, op, swapped)
+                   : gemm_as_direct(product, op, swapped)))
+    return false;
+  kernels::DirectOp& planned = direct_.emplace_back(op);
+  const auto in = [&](size_t k) { return const_cast<void**>(planned.in + k); };
+  point(values[swapped ? b : a].root, in(0));
+  point(values[swapped ? a : b].root, in(1));
+  if (!moves) place_direct(group, call.outputs[0], &planned.out);
+  if (!moves && !beside) {
+    if (call.inputs.size() == 3) point(values[call.inputs[2]].root, in(2));
+    return true;
+  }
+  const Step& moving = beside ? plan_.steps[step.beside] : step;
+  const TraceCall& update = trace_.calls()[moving.calls[1]];
+  place_direct(group, plan_.splats[update.inputs[1]], in(2));
+  if (beside) point(values[trace_.calls()[moving.calls[0]].inputs[1]].root, in(3));
+  else place_direct(group, plan_.splats[update.inputs[2]], in(3));
+  place_direct(group, update.outputs[0], beside ? &planned.moved : &planned.out);
   return true;
 }
 
@@ -95,18 +123,56 @@ void* Replay::option_number(DType dtype, double given) {
   return numbers_.back().get();
 }
 
+// A pointwise op with its kernel, as yet without operands.
+kernels::DirectOp& Replay::add_lane(Group& group, const Op& op, DType dtype) {
+  kernels::DirectOp& planned = direct_.emplace_back();
+  planned.dtype = dtype;
+  planned.kernel = op.pointwise[static_cast<int>(dtype)];
+  planned.count = group.count;
+  if (!is_floating(dtype)) return planned;
+  for (const kernels::DirectLane& lane : kernels::kDirectLanes) {
+    if (&op != find_op(lane.op)) continue;
+    planned.kind = kernels::DirectOp::Kind::lane;
+    planned.lane = lane.lane;
+    resolve(planned);
+  }
+  return planned;
+}
+
+// The slope of a backward call, as its result for g = 1, in the place of x.
+void Replay::add_slope(Group& group, const TraceCall& call) {
+  const DType dtype = trace_.values()[call.inputs[1]].dtype;
+  kernels::DirectOp& planned = add_lane(group, *call.op, dtype);
+  planned.count = count_of(trace_.values()[call.inputs[1]]);
+  planned.in[0] = option_number(dtype, 1);
+  for (size_t k : {1, 2})
+    place_direct(group, call.inputs[k], const_cast<void**>(planned.in + k), planned.step + k);
+  place_direct(group, call.inputs[1], &planned.out);
+}
+
+// The backward call whose slope stands in the place of x.
+void Replay::add_scaling(Group& group, const TraceCall& call, DType dtype) {
+  kernels::DirectOp& planned = add_lane(group, *find_op("pole_mul"), dtype);
+  place_direct(group, plan_.splats[call.inputs[0]], const_cast<void**>(planned.in), planned.step);
+  place_direct(group, call.inputs[1], const_cast<void**>(planned.in + 1), planned.step + 1);
+  place_direct(group, call.outputs[0], &planned.out);
+}
+
 void Replay::add_group(const Step& step) {
   auto group = std::make_unique<Group>();
   group->count = step.count;
   group->kind = step.count <= kDirectCount ? Group::Kind::direct : Group::Kind::walk;
-  if (step.head) add_head(*group, trace_.calls()[step.calls[0]]);
-  if (add_move(*group, step)) {
+  // So that operands keep their addresses.
+  group->direct = direct_.data() + direct_.size();
+  group->ops.reserve(step.calls.size());
+  const bool direct_head = step.head && group->kind == Group::Kind::direct && add_direct_head(*group, step);
+  if (step.head && !direct_head) add_head(*group, trace_.calls()[step.calls[0]]);
+  if (direct_head ? step.beside == kNoStep && is_move(plan_, step) : add_move(*group, step)) {
+    group->directs = static_cast<size_t>(direct_.data() + direct_.size() - group->direct);
     groups_.push_back(std::move(group));
     return;
   }
-  // So that operands keep their addresses.
   const bool direct = group->kind == Group::Kind::direct;
-  direct ? group->direct.reserve(step.calls.size()) : group->ops.reserve(step.calls.size());
   for (size_t at = step.head; at < step.calls.size(); ++at) {
     const TraceCall& call = trace_.calls()[step.calls[at]];
     const Op& op = *call.op;
@@ -115,8 +181,11 @@ void Replay::add_group(const Step& step) {
     const size_t inputs = call.inputs.size();
     double numbers[kMaxOperands];
     if (op.numbers > 0) op.number_options(call.options.ref().data, numbers);
-    if (direct) {
-      DirectOp& planned = group->direct.emplace_back(DirectOp{.kernel = kernel});
+    if (std::any_of(plan_.slopes.begin(), plan_.slopes.end(),
+                    [&](const Slope& slope) { return slope.backward == step.calls[at]; })) {
+      add_scaling(*group, call, dtype);
+    } else if (direct) {
+      kernels::DirectOp& planned = add_lane(*group, op, dtype);
       for (size_t k = 0; k < inputs; ++k) {
         place_direct(*group, plan_.splats[call.inputs[k]], const_cast<void**>(planned.in + k),
                      planned.step + k);
@@ -136,9 +205,13 @@ void Replay::add_group(const Step& step) {
       place_operand(*group, call.outputs[0], planned.out);
     }
   }
+  for (const Slope& slope : plan_.slopes) {
+    if (&plan_.steps[slope.step] == &step) add_slope(*group, trace_.calls()[slope.backward]);
+  }
   // Longer blocks cost fewer calls, as long as their scratch stays in the first cache.
   constexpr size_t kCached = 24576;
   if (2 * kGroupBlock * group->slots * group->widest <= kCached) group->block = 2 * kGroupBlock;
+  group->directs = static_cast<size_t>(direct_.data() + direct_.size() - group->direct);
   groups_.push_back(std::move(group));
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "autograd/kernels/column_sums.h"
+#include "autograd/kernels/direct.h"
 #include "autograd/kernels/gemm.h"
 #include "autograd/kernels/lanes.h"
 #include "tests/kernels/kernel_data.h"
@@ -166,12 +167,15 @@ TEST_CASE_TEMPLATE(
           gemm(dtype_of<T>(), g, a.data(), w.data(), nullptr, y.data());
           gemm_move(dtype_of<T>(), {.m = k, .n = n, .k = 1}, a.data(), x.data(), &factor, w.data(),
                     alone.data());
-          gemm_and_move(dtype_of<T>(), g, a.data(), w.data(), both.data(), x.data(), &factor, moved.data());
+          DirectOp op{.dtype = dtype_of<T>(), .in = {w.data(), a.data(), &factor, x.data()}};
+          gemm_and_move_as_direct(g, op);
+          op.out = both.data(), op.moved = moved.data();
+          run_direct(&op, 1);
           CHECK(same_bits(y, both));
           CHECK(same_bits(moved, alone));
           std::copy(w.begin(), w.end(), moved.begin());
-          gemm_and_move(dtype_of<T>(), g, a.data(), moved.data(), both.data(), x.data(), &factor,
-                        moved.data());
+          op.in[0] = moved.data();
+          run_direct(&op, 1);
           CHECK(same_bits(y, both));
           CHECK(same_bits(moved, alone));
         }
@@ -179,6 +183,55 @@ TEST_CASE_TEMPLATE(
     }
   });
   CHECK(checked > 30);
+}
+
+TEST_CASE_TEMPLATE("kernels/direct: products with a vector and steps have the bits of gemm and gemm_move", T,
+                   float, double) {
+  Numbers numbers(7);
+  size_t products = 0, steps = 0;
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (int64_t n : {1, 2, 5, 8, 16, 17, 32, 50}) {
+      for (int64_t k : {1, 2, 3, 8, 16, 24, 33}) {
+        for (int turned = 0; turned < 4; ++turned) {
+          for (const bool biased : {false, true}) {
+            Gemm g{.m = 1, .n = n, .k = k, .transpose_b = turned % 2 == 1, .padded = true};
+            if (turned / 2 == 1) g = {.m = n, .n = 1, .k = k, .transpose_a = turned % 2 == 1, .padded = true};
+            const std::vector<T> vector = numbers.vector<T>(k), matrix = numbers.vector<T>(n * k),
+                                 bias = numbers.vector<T>(n);
+            const T* const offset = biased ? bias.data() : nullptr;
+            const T *a = g.m == 1 ? vector.data() : matrix.data(),
+                    *b = g.m == 1 ? matrix.data() : vector.data();
+            DirectOp op{.dtype = dtype_of<T>()};
+            bool swapped = false;
+            if (!gemm_as_direct(g, op, swapped)) continue;
+            ++products;
+            CHECK(swapped == (g.m == 1));
+            Aligned<T> y{std::vector<T>(static_cast<size_t>(n))}, expected = y;
+            gemm(dtype_of<T>(), g, a, b, offset, expected.data());
+            op.in[0] = matrix.data(), op.in[1] = vector.data(), op.in[2] = offset, op.out = y.data();
+            run_direct(&op, 1);
+            CHECK(same_bits(y.values(), expected.values()));
+          }
+        }
+        const Gemm g{.m = n, .n = k, .k = 1, .padded = n * k > 1};
+        const std::vector<T> left = numbers.vector<T>(n), right = numbers.vector<T>(k);
+        Aligned<T> w(numbers.vector<T>(n * k)), expected = w;
+        const T factor = static_cast<T>(numbers.uniform(-1, 1));
+        DirectOp op{.dtype = dtype_of<T>()};
+        bool swapped = false;
+        REQUIRE(gemm_move_as_direct(dtype_of<T>(), g, op, swapped));
+        ++steps;
+        gemm_move(dtype_of<T>(), g, left.data(), right.data(), &factor, expected.data(), expected.data());
+        op.in[0] = swapped ? right.data() : left.data(), op.in[1] = swapped ? left.data() : right.data();
+        op.in[2] = &factor, op.in[3] = op.out = w.data();
+        run_direct(&op, 1);
+        CHECK(same_bits(w.values(), expected.values()));
+      }
+    }
+  });
+  CHECK(products > 100);
+  CHECK(steps > 50);
 }
 
 TEST_CASE_TEMPLATE("kernels/column_sums: within the bound of a sum, the same for any number of threads", T,
