@@ -88,12 +88,22 @@ struct PlainOperands {
   }
 };
 
-// What apply does; undefined where the call is not plain, before anything is done.
+// Whether a call on so many operands can be plain; how the operands are says the rest.
+inline bool may_be_plain(const Op& op, size_t count, OptionsRef options) {
+  return static_cast<size_t>(op.plain_operands) == count && options.type == op.options &&
+         t_state.trace == nullptr;
+}
+
+// The long way through the door.
+Tensor full_call(const Op& op, std::span<const Arg> args, OptionsRef options);
+
+// What apply does of a call that may be plain.
 template <size_t N>
 [[gnu::noinline]] Tensor plain_call(const Op& op, const Arg* args, OptionsRef options) {
   TapeImpl* const tape = t_state.tape;
   PlainOperands<N> x;
-  if (!x.take(op, args, options, tape)) return Tensor();
+  if (!x.take(op, args, options, tape)) [[unlikely]]
+    return full_call(op, {args, N}, options);
   const DType dtype = op.boolean_result ? DType::boolean : x.like->dtype;
   Tensor y = Tensor::adopt(x.like->numel == 1 && x.like->rank == 0
                                ? make_single(dtype)
@@ -122,23 +132,7 @@ template <size_t N>
   return true;
 }
 
-inline bool may_be_plain(const Op& op, size_t count, OptionsRef options) {
-  return static_cast<size_t>(op.plain_operands) == count && options.type == op.options;
-}
-
-inline Tensor plain_call(const Op& op, std::span<const Arg> args, OptionsRef options) {
-  if (!may_be_plain(op, args.size(), options)) return Tensor();
-  switch (args.size()) {
-    case 1: return plain_call<1>(op, args.data(), options);
-    case 2: return plain_call<2>(op, args.data(), options);
-    case 3: return plain_call<3>(op, args.data(), options);
-    case 4: return plain_call<4>(op, args.data(), options);
-    default: return Tensor();
-  }
-}
-
 inline bool plain_update(Cell& cell, const Op& op, std::span<const Arg> args, OptionsRef options) {
-  if (!may_be_plain(op, args.size(), options)) return false;
   switch (args.size()) {
     case 1: return plain_update<1>(cell, op, args.data(), options);
     case 2: return plain_update<2>(cell, op, args.data(), options);
