@@ -79,6 +79,8 @@ inline bool same_dims(const Body& a, const Body& b) {
 }
 
 inline constexpr size_t kMaxOperands = 6;  // of a pointwise kernel, numbers among the options included
+// Elements of a pointwise op that one thread computes at a time; a multiple of 256.
+inline constexpr int64_t kPointwisePiece = 16384;
 
 // The integer nearest to x, as far as int64 reaches.
 inline int64_t saturated(double x) {
