@@ -20,6 +20,7 @@ using detail::TapeImpl;
 namespace {
 
 constexpr int kInlineInputs = 8;
+constexpr int kInlineOutputs = 4;
 
 // A number beside tensors, as a 0-d tensor.
 struct LiteralBody {
@@ -44,39 +45,38 @@ class Invocation {
     }
     call_.op_ = &op;
     call_.options_ = options;
-    if (options.type != op.options) default_options(op);
+    if (options.type != op.options) [[unlikely]]
+      default_options(op);
     call_.where_ = t_state.site.file != nullptr || args.empty() ? t_state.site : args[0].where();
     call_.args_ = args.data();
     call_.inputs_ = static_cast<int>(args.size());
     call_.out_ = call_.inline_out_;
-    call_.out_capacity_ = 4;
+    call_.out_capacity_ = kInlineOutputs;
     call_.in_ = in_;
-    if (args.size() > kInlineInputs) {
-      call_.in_ = new const Body*[args.size()];
-    }
+    if (args.size() > kInlineInputs) call_.in_ = new const Body*[args.size()];
   }
   Invocation(const Invocation&) = delete;
   Invocation& operator=(const Invocation&) = delete;
   ~Invocation() {
     for (int k = 0; k < call_.outputs_; ++k) detail::release(call_.out_[k]);
-    if (call_.out_ != call_.inline_out_) delete[] call_.out_;
-    if (call_.in_ != in_) delete[] call_.in_;
-    delete[] more_literals_;
-    delete defaults_;
+    if (more_ != nullptr || call_.inputs_ > kInlineInputs || call_.out_capacity_ > kInlineOutputs)
+        [[unlikely]]
+      free_more();
   }
 
-  void run(std::span<const CellRef> into = {}) {
+  [[gnu::always_inline]] void run(std::span<const CellRef> into = {}) {
     resolve();
-    if (t_state.trace == nullptr) call_.into_ = into;
-    call_.headers_only_ = t_state.trace != nullptr && !t_state.trace->runs_kernels();
-    call_.op_->shape(call_);
     if (t_state.trace != nullptr) [[unlikely]]
       return run_traced();
+    call_.into_ = into;
+    call_.op_->shape(call_);
     if (call_.op_->forward != nullptr) call_.op_->forward(call_);
     note();
   }
 
-  void run_traced() {
+  [[gnu::noinline]] void run_traced() {
+    call_.headers_only_ = !t_state.trace->runs_kernels();
+    call_.op_->shape(call_);
     const bool writes = call_.op_->flags.writes_state;
     if (writes) t_state.trace->before_write(detail::written_cell(*call_.op_, call_.options_));
     if (call_.op_->forward != nullptr && (writes || !call_.headers_only_)) call_.op_->forward(call_);
@@ -87,7 +87,7 @@ class Invocation {
   }
 
   // Onto the tape, where one records and an operand is tracked.
-  void note() {
+  [[gnu::always_inline]] void note() {
     if (tracked_ && call_.outputs_ > 0 && detail::is_recorded(*call_.op_, *call_.out_[0])) {
       detail::record(*t_state.tape, *call_.op_, call_.options_, call_.where_,
                      {call_.args_, static_cast<size_t>(call_.inputs_)},
@@ -111,69 +111,84 @@ class Invocation {
   const Body& output(int k) const { return *call_.out_[k]; }
 
  private:
+  // What few calls need.
+  struct More {
+    OptionsBox defaults;
+    std::vector<LiteralBody> literals;
+  };
+
+  More& more() {
+    if (more_ == nullptr) more_ = new More;
+    return *more_;
+  }
+  [[gnu::cold]] void free_more();
   void default_options(const Op& op);
   void resolve();
-  void resolve_literals();
-  void check_tape(const Body& body, int i);
+  [[gnu::noinline]] void resolve_literals();
+  [[gnu::noinline]] void check_tape(const Body& body, int i);
+  [[noreturn, gnu::cold]] void wrong_count();
 
   Call call_;
-  OptionsBox* defaults_ = nullptr;
   const Body* in_[kInlineInputs];
   LiteralBody literals_[2];
-  LiteralBody* more_literals_ = nullptr;
+  More* more_ = nullptr;
   bool tracked_ = false;
 };
+
+void Invocation::free_more() {
+  if (call_.out_ != call_.inline_out_) delete[] call_.out_;
+  if (call_.in_ != in_) delete[] call_.in_;
+  delete more_;
+}
 
 // No options stand for the default ones.
 void Invocation::default_options(const Op& op) {
   if (call_.options_.type != nullptr) {
     raise<ArgumentError>("[{}] was given the options of another op{}", op.name, location(call_.where_));
   }
-  defaults_ = new OptionsBox(op.options);
-  call_.options_ = defaults_->ref();
+  call_.options_ = (more().defaults = OptionsBox(op.options)).ref();
 }
 
-void Invocation::resolve() {
-  TapeImpl* tape = t_state.tape;
-  bool literals = false;
-  bool undefined = false;
-  const Op& op = *call_.op_;
-  if (call_.inputs_ < op.min_inputs || (op.max_inputs >= 0 && call_.inputs_ > op.max_inputs)) {
-    for (int i = 0; i < call_.inputs_; ++i) call_.in_[i] = nullptr;
-    call_.argument_error(fmt::format("expected {} operands, given {}", op.min_inputs, call_.inputs_));
-  }
-  for (int i = 0; i < call_.inputs_; ++i) {
-    const Arg& arg = call_.args_[i];
-    call_.in_[i] = nullptr;
-    switch (arg.kind()) {
-      case Arg::Kind::tensor: {
-        const Body* body = arg.body();
-        call_.in_[i] = body;
-        if (tape != nullptr && body->tape != 0) {
-          if (body->tape == tape->serial) {
-            tracked_ |= body->tracked;
-          } else {
-            check_tape(*body, i);
-          }
+void Invocation::wrong_count() {
+  std::fill_n(call_.in_, call_.inputs_, nullptr);
+  call_.argument_error(fmt::format("expected {} operands, given {}", call_.op_->min_inputs, call_.inputs_));
+}
+
+[[gnu::always_inline]] inline void Invocation::resolve() {
+  const TapeImpl* const tape = t_state.tape;
+  const Arg* const args = call_.args_;
+  const Body** const in = call_.in_;
+  const int inputs = call_.inputs_, most = call_.op_->max_inputs;
+  if (inputs < call_.op_->min_inputs || (inputs > most && most >= 0)) [[unlikely]]
+    wrong_count();
+  bool literals = false, undefined = false, tracked = false;
+  for (int i = 0; i < inputs; ++i) {
+    const Arg& arg = args[i];
+    const Body* body = nullptr;
+    if (arg.kind() == Arg::Kind::tensor) {
+      body = arg.body();
+      if (tape != nullptr && body->tape != 0) {
+        if (body->tape == tape->serial) {
+          tracked |= body->tracked;
+        } else {
+          check_tape(*body, i);
         }
-        break;
       }
-      case Arg::Kind::cell:
-        call_.in_[i] = arg.cell() != nullptr ? arg.cell()->value.handle() : nullptr;
-        if (call_.in_[i] == nullptr) {
-          undefined = true;
-          break;
-        }
-        tracked_ |= tape != nullptr && arg.cell()->trainable;
-        break;
-      case Arg::Kind::real:
-      case Arg::Kind::live:
-      case Arg::Kind::integer: literals = true; break;
-      case Arg::Kind::none: undefined = true; break;
+    } else if (arg.kind() == Arg::Kind::cell) {
+      body = arg.cell()->value.handle();
+      tracked |= arg.cell()->trainable;
+      undefined |= body == nullptr;
+    } else {
+      literals |= arg.is_literal();
+      undefined |= arg.kind() == Arg::Kind::none;
     }
+    in[i] = body;
   }
-  if (undefined) call_.argument_error("an operand is an undefined tensor");
-  if (literals) resolve_literals();
+  tracked_ = tracked && tape != nullptr;
+  if (undefined) [[unlikely]]
+    call_.argument_error("an operand is an undefined tensor");
+  if (literals) [[unlikely]]
+    resolve_literals();
 }
 
 void Invocation::resolve_literals() {
@@ -188,8 +203,11 @@ void Invocation::resolve_literals() {
   }
   if (neighbour == nullptr)
     call_.dtype_error("expected a tensor beside the number, to give it its dtype; use full");
-  LiteralBody* literal =
-      count <= 2 ? literals_ : (more_literals_ = new LiteralBody[static_cast<size_t>(count)]);
+  LiteralBody* literal = literals_;
+  if (count > 2) {
+    more().literals.resize(static_cast<size_t>(count));
+    literal = more().literals.data();
+  }
   for (int i = 0; i < call_.inputs_; ++i) {
     const Arg& arg = call_.args_[i];
     if (!arg.is_literal()) continue;
@@ -233,22 +251,24 @@ void* detail::copy_options(TapeImpl& tape, OptionsRef options) {
   return copy;
 }
 
-namespace {
-
-// The long way through the door, apart from the short one so that this does not pay for its frame.
-[[gnu::noinline]] Tensor full_call(const Op& op, std::span<const Arg> inputs, OptionsRef options) {
+Tensor detail::full_call(const Op& op, std::span<const Arg> inputs, OptionsRef options) {
   Invocation invocation(op, inputs, options);
   invocation.run();
   return invocation.take(0);
 }
 
-}  // namespace
-
+// Has no frame of its own: each way through the door is a jump.
 Tensor apply(const Op& op, std::span<const Arg> inputs, OptionsRef options) {
-  if (op.plain_operands != 0 && t_state.trace == nullptr) {
-    if (Tensor y = detail::plain_call(op, inputs, options); y.defined()) return y;
+  if (detail::may_be_plain(op, inputs.size(), options)) {
+    switch (inputs.size()) {
+      case 1: return detail::plain_call<1>(op, inputs.data(), options);
+      case 2: return detail::plain_call<2>(op, inputs.data(), options);
+      case 3: return detail::plain_call<3>(op, inputs.data(), options);
+      case 4: return detail::plain_call<4>(op, inputs.data(), options);
+      default: break;
+    }
   }
-  return full_call(op, inputs, options);
+  return detail::full_call(op, inputs, options);
 }
 
 std::vector<Tensor> apply_all(const Op& op, std::span<const Arg> inputs, OptionsRef options) {
@@ -266,7 +286,7 @@ Cost cost_of(const Op& op, std::span<const Tensor> inputs, OptionsRef options) {
 }
 
 void update(const CellRef& cell, const Op& op, std::initializer_list<Arg> inputs, OptionsRef options) {
-  if (op.plain_operands != 0 && t_state.trace == nullptr &&
+  if (detail::may_be_plain(op, inputs.size(), options) &&
       detail::plain_update(*cell.handle(), op, {inputs.begin(), inputs.size()}, options)) {
     ++cell.handle()->version;
     return;
@@ -300,10 +320,19 @@ void update(std::span<const CellRef> cells, const Op& op, std::span<const Arg> i
   }
 }
 
-void Call::push(Body* body) {
-  if (outputs_ == out_capacity_) {
-    auto** more = new Body*[static_cast<size_t>(out_capacity_) * 4];
-    std::copy(out_, out_ + outputs_, more);
+namespace {
+
+[[gnu::cold]] Body** larger_copy(Body* const* from, int count, int capacity) {
+  auto** more = new Body*[static_cast<size_t>(capacity)];
+  std::copy(from, from + count, more);
+  return more;
+}
+
+}  // namespace
+
+[[gnu::always_inline]] inline void Call::push(Body* body) {
+  if (outputs_ == out_capacity_) [[unlikely]] {
+    Body** more = larger_copy(out_, outputs_, out_capacity_ * 4);
     if (out_ != inline_out_) delete[] out_;
     out_ = more;
     out_capacity_ *= 4;

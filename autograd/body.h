@@ -20,8 +20,8 @@ constexpr size_t header_bytes(size_t rank) {
 // A header with `bytes` of elements behind it; the caller sets data, and owner where that is another.
 inline Body* start_body(DType dtype, std::span<const int64_t> dims, int64_t numel, size_t bytes) {
   const size_t rank = dims.size();
-  const size_t rounded = pool_round_up(header_bytes(rank) + bytes);
-  void* memory = pool_allocate(rounded);
+  const size_t rounded = (header_bytes(rank) + bytes + kPoolAlign - 1) & ~(kPoolAlign - 1);
+  void* memory = pool_allocate_rounded(rounded);
   Body* body = new (memory) Body{1,
                                  dtype,
                                  static_cast<uint8_t>(rank),
@@ -38,7 +38,7 @@ inline Body* start_body(DType dtype, std::span<const int64_t> dims, int64_t nume
 
 // A 0-d tensor, not yet filled. A single element stands in the header's own 64 bytes.
 inline Body* make_single(DType dtype) {
-  Body* body = static_cast<Body*>(pool_allocate(kPoolAlign));
+  Body* body = static_cast<Body*>(pool_allocate_rounded(kPoolAlign));
   new (body) Body{1, dtype, 0, false, 0, 0, kPoolAlign, body + 1, nullptr, 1};
   return body;
 }
@@ -52,7 +52,9 @@ inline Body* make_body(DType dtype, std::span<const int64_t> dims, int64_t numel
     body->data = body->dims() + 1;
     return body;
   }
-  Body* body = start_body(dtype, dims, numel, static_cast<size_t>(numel) * element_size(dtype));
+  // The sizes' logarithms, four bits each: at a call of element_size its table is built anew.
+  const int shift = 0x0332 >> 4 * static_cast<int>(dtype) & 15;
+  Body* body = start_body(dtype, dims, numel, static_cast<size_t>(numel) << shift);
   body->data = reinterpret_cast<char*>(body) + header_bytes(rank);
   return body;
 }
@@ -77,6 +79,8 @@ inline bool same_dims(const Body& a, const Body& b) {
 }
 
 inline constexpr size_t kMaxOperands = 6;  // of a pointwise kernel, numbers among the options included
+// Elements of a pointwise op that one thread computes at a time; a multiple of 256.
+inline constexpr int64_t kPointwisePiece = 16384;
 
 // The integer nearest to x, as far as int64 reaches.
 inline int64_t saturated(double x) {

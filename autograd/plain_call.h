@@ -4,16 +4,15 @@
 
 #include <cstring>
 #include <span>
+#include <utility>
 
 #include "autograd/body.h"
 #include "autograd/record.h"
 
 namespace tapegrad::detail {
 
-inline constexpr uint64_t kPlainElements = 256;
-
-// The operands of a plain call: a pointwise op of N operands, on few elements of one shape and dtype, with
-// 0-d tensors and numbers beside them.
+// The operands of a plain call: a pointwise op of N operands, on elements of one shape and dtype, few enough
+// for one thread, with 0-d tensors and numbers beside them.
 template <size_t N>
 struct PlainOperands {
   const Body* like = nullptr;  // the tensor whose shape the result has
@@ -25,50 +24,17 @@ struct PlainOperands {
 
   // False for every other call, and for every faulty one.
   [[gnu::always_inline]] bool take(const Op& op, const Arg* args, OptionsRef options, const TapeImpl* tape) {
-    bool numbers_first = false;
-    for (size_t k = 0; k < N; ++k) {
-      const Arg& arg = args[k];
-      const Body* body;
-      if (arg.kind() == Arg::Kind::tensor) {
-        body = arg.body();
-        if (tape != nullptr && body->tape != 0) {
-          if (body->tape != tape->serial) return false;
-          tracked |= body->tracked;
-        }
-      } else if (arg.kind() == Arg::Kind::cell) {
-        body = arg.cell()->value.handle();
-        if (body == nullptr) return false;
-        tracked |= tape != nullptr && arg.cell()->trainable;
-      } else {
-        if (!arg.is_literal()) return false;
-        if (like == nullptr) {
-          numbers_first = true;
-        } else if (!take_number(k, arg)) {
-          return false;
-        }
-        continue;
-      }
-      in[k] = body->data;
-      step[k] = body->rank != 0;
-      if (like == nullptr) {
-        like = body;
-        continue;
-      }
-      if (body->dtype != like->dtype) return false;
-      if (body->rank == 0) continue;
-      if (like->rank == 0) {
-        like = body;
-      } else if (!same_dims(*body, *like)) {
-        return false;
-      }
+    const bool taken = [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+      return (take_operand(K, args[K], tape) && ...);
     }
-    if (like == nullptr || static_cast<uint64_t>(like->numel - 1) >= kPlainElements) return false;
+    (std::make_index_sequence<N>{});
+    if (!taken || like == nullptr || static_cast<uint64_t>(like->numel - 1) >= uint64_t{kPointwisePiece})
+      return false;
     kernel = op.pointwise[static_cast<int>(like->dtype)];
     if (kernel == nullptr) return false;
-    if (numbers_first) {
-      for (size_t k = 0; args[k].is_literal(); ++k) {
-        if (!take_number(k, args[k])) return false;
-      }
+    // Numbers before the first tensor, whose dtype was not known yet.
+    for (size_t k = 0; args[k].is_literal(); ++k) {
+      if (!take_number(k, args[k])) return false;
     }
     if (op.numbers > 0) {
       double values[kMaxOperands];
@@ -77,6 +43,33 @@ struct PlainOperands {
         if (!take_number(N + static_cast<size_t>(i), Arg(values[i]))) return false;
       }
     }
+    return true;
+  }
+  [[gnu::always_inline]] bool take_operand(size_t k, const Arg& arg, const TapeImpl* tape) {
+    const Body* body;
+    if (arg.kind() == Arg::Kind::tensor) {
+      body = arg.body();
+      if (tape != nullptr && body->tape != 0) {
+        if (body->tape != tape->serial) return false;
+        tracked |= body->tracked;
+      }
+    } else if (arg.kind() == Arg::Kind::cell) {
+      body = arg.cell()->value.handle();
+      if (body == nullptr) return false;
+      tracked |= tape != nullptr && arg.cell()->trainable;
+    } else {
+      return arg.is_literal() && (like == nullptr || take_number(k, arg));
+    }
+    in[k] = body->data;
+    step[k] = body->rank != 0;
+    if (like == nullptr) {
+      like = body;
+      return true;
+    }
+    if (body->dtype != like->dtype) return false;
+    if (body->rank == 0) return true;
+    if (like->rank != 0) return same_dims(*body, *like);
+    like = body;
     return true;
   }
   [[gnu::always_inline]] bool take_number(size_t k, const Arg& arg) {
@@ -88,12 +81,22 @@ struct PlainOperands {
   }
 };
 
-// What apply does; undefined where the call is not plain, before anything is done.
+// Whether a call on so many operands can be plain; how the operands are says the rest.
+inline bool may_be_plain(const Op& op, size_t count, OptionsRef options) {
+  return static_cast<size_t>(op.plain_operands) == count && options.type == op.options &&
+         t_state.trace == nullptr;
+}
+
+// The long way through the door.
+Tensor full_call(const Op& op, std::span<const Arg> args, OptionsRef options);
+
+// What apply does of a call that may be plain.
 template <size_t N>
 [[gnu::noinline]] Tensor plain_call(const Op& op, const Arg* args, OptionsRef options) {
   TapeImpl* const tape = t_state.tape;
   PlainOperands<N> x;
-  if (!x.take(op, args, options, tape)) return Tensor();
+  if (!x.take(op, args, options, tape)) [[unlikely]]
+    return full_call(op, {args, N}, options);
   const DType dtype = op.boolean_result ? DType::boolean : x.like->dtype;
   Tensor y = Tensor::adopt(x.like->numel == 1 && x.like->rank == 0
                                ? make_single(dtype)
@@ -122,23 +125,7 @@ template <size_t N>
   return true;
 }
 
-inline bool may_be_plain(const Op& op, size_t count, OptionsRef options) {
-  return static_cast<size_t>(op.plain_operands) == count && options.type == op.options;
-}
-
-inline Tensor plain_call(const Op& op, std::span<const Arg> args, OptionsRef options) {
-  if (!may_be_plain(op, args.size(), options)) return Tensor();
-  switch (args.size()) {
-    case 1: return plain_call<1>(op, args.data(), options);
-    case 2: return plain_call<2>(op, args.data(), options);
-    case 3: return plain_call<3>(op, args.data(), options);
-    case 4: return plain_call<4>(op, args.data(), options);
-    default: return Tensor();
-  }
-}
-
 inline bool plain_update(Cell& cell, const Op& op, std::span<const Arg> args, OptionsRef options) {
-  if (!may_be_plain(op, args.size(), options)) return false;
   switch (args.size()) {
     case 1: return plain_update<1>(cell, op, args.data(), options);
     case 2: return plain_update<2>(cell, op, args.data(), options);

@@ -14,7 +14,6 @@ namespace tapegrad::detail {
 namespace {
 
 constexpr int64_t kBlock = 256;  // elements gathered at a time for an operand that is repeated or spread
-constexpr int64_t kParallelGrain = 16384;  // elements of one piece of work; a multiple of kBlock
 
 // How one operand is read while the output is walked in order.
 struct Walk {
@@ -145,10 +144,10 @@ void walk_broadcast(const Call& call, PointwiseKernel kernel) {
       at += count;
     }
   };
-  if (out.numel <= kParallelGrain) {
+  if (out.numel <= kPointwisePiece) {
     piece(0, out.numel);
   } else {
-    kernels::parallel_for(out.numel, kParallelGrain, piece);
+    kernels::parallel_for(out.numel, kPointwisePiece, piece);
   }
 }
 

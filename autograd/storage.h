@@ -34,11 +34,11 @@ void pool_donate(size_t rounded) noexcept;
 
 // Memory of at least `bytes`, 64-byte aligned and rounded up to a multiple of 64, so that vector kernels may
 // run into the padding. Throws ResourceError when the machine has no more.
-inline void* pool_allocate(size_t bytes) {
-  bytes = pool_round_up(bytes);
+// pool_allocate_rounded: the size is a multiple of 64 already, and not 0.
+inline void* pool_allocate_rounded(size_t rounded) {
   SmallBlocks* const mine = t_small_blocks;
-  if (bytes <= kPoolSmall && mine != nullptr) {
-    FreeBlock*& head = mine->lists[bytes / kPoolAlign];
+  if (rounded <= kPoolSmall && mine != nullptr) {
+    FreeBlock*& head = mine->lists[rounded / kPoolAlign];
     if (FreeBlock* block = head) {
       head = block->next;
       --mine->surplus;
@@ -46,8 +46,9 @@ inline void* pool_allocate(size_t bytes) {
       return block;
     }
   }
-  return pool_allocate_slow(bytes);
+  return pool_allocate_slow(rounded);
 }
+inline void* pool_allocate(size_t bytes) { return pool_allocate_rounded(pool_round_up(bytes)); }
 
 // Gives memory back under the size it was asked for, on any thread. Small blocks and a bounded amount of
 // large ones are kept for the next pool_allocate of this thread. pool_free_small: the size is rounded up to

@@ -163,19 +163,24 @@ bool is_literal(const TapeImpl& tape, uint32_t index) {
 
 }  // namespace
 
-uint32_t Vjp::input_place(int i) const {
-  if (static_cast<unsigned>(i) >= record_->input_count) {
-    raise<GraphError>("[{}] its VJP named operand {}, but there are {}{}", op().name, i, record_->input_count,
-                      location(record_->where));
-  }
+namespace {
+
+[[noreturn, gnu::cold]] void no_such(const Record& record, const char* what, int i, int count) {
+  raise<GraphError>("[{}] its VJP named {} {}, but there are {}{}", record.op->name, what, i, count,
+                    location(record.where));
+}
+
+}  // namespace
+
+[[gnu::always_inline]] inline uint32_t Vjp::input_place(int i) const {
+  if (static_cast<unsigned>(i) >= record_->input_count) [[unlikely]]
+    no_such(*record_, "operand", i, record_->input_count);
   return record_->inputs[i];
 }
 
-uint32_t Vjp::output_place(int k) const {
-  if (static_cast<unsigned>(k) >= record_->output_count) {
-    raise<GraphError>("[{}] its VJP named output {}, but there are {}{}", op().name, k, record_->output_count,
-                      location(record_->where));
-  }
+[[gnu::always_inline]] inline uint32_t Vjp::output_place(int k) const {
+  if (static_cast<unsigned>(k) >= record_->output_count) [[unlikely]]
+    no_such(*record_, "output", k, record_->output_count);
   return record_->first_output + static_cast<uint32_t>(k);
 }
 
@@ -232,9 +237,10 @@ void Vjp::add(int i, Tensor contribution) {
   if (!needs(i)) return;
   const Body& x = body_of(sweep_.tape_, value);
   const Body* c = contribution.handle();
-  if (c == nullptr || c->dtype != x.dtype || !detail::same_dims(*c, x))
+  if (c == nullptr || c->dtype != x.dtype || !detail::same_dims(*c, x)) [[unlikely]]
     contribution = fitted(i, std::move(contribution));
-  if (sweep_.observer_ != nullptr) sweep_.observer_->contributed(i, contribution);
+  if (sweep_.observer_ != nullptr) [[unlikely]]
+    sweep_.observer_->contributed(i, contribution);
   sweep_.accumulate(value, std::move(contribution));
   if (sweep_.debug_) [[unlikely]] {
     detail::check_gradient(sweep_.tape_, *record_, i, {sweep_.slots_, sweep_.values_}, sweep_.seeds_);

@@ -41,17 +41,17 @@ bool is_live(uint64_t serial) {
 }
 
 void* Arena::allocate_block(size_t bytes) {
-  const size_t next = blocks_.empty() ? 0 : current_ + 1;
   const size_t wanted = std::max(bytes, kBlockBytes);
-  if (next >= blocks_.size()) {
+  if (used_blocks_ == blocks_.size()) {
     blocks_.push_back({static_cast<char*>(pool_allocate(wanted)), wanted});
-  } else if (blocks_[next].bytes < bytes) {
-    pool_free(blocks_[next].memory, blocks_[next].bytes);
-    blocks_[next] = {static_cast<char*>(pool_allocate(wanted)), wanted};
+  } else if (Block& next = blocks_[used_blocks_]; next.bytes < bytes) {
+    auto* const larger = static_cast<char*>(pool_allocate(wanted));
+    pool_free(next.memory, next.bytes);
+    next = {larger, wanted};
   }
-  current_ = next;
-  used_ = bytes;
-  return blocks_[current_].memory;
+  enter_block();
+  next_ += bytes;
+  return blocks_[used_blocks_ - 1].memory;
 }
 
 uint32_t& LeafMap::slot(const Cell* cell) {
@@ -80,15 +80,30 @@ void LeafMap::clear() {
   used_ = 0;
 }
 
-void TapeImpl::throw_full() { raise<ResourceError>("a tape holds at most {} values", UINT32_MAX); }
+void throw_full() {
+  raise<ResourceError>("a tape holds at most {} records and values", ChunkedList<Value>::kMost);
+}
 
 uint32_t TapeImpl::leaf(Cell* cell) {
-  uint32_t& slot = leaf_of.slot(cell);
-  if (slot != LeafMap::kNone) return slot;
+  constexpr size_t kFew = 8;
+  if (leaves.size() <= kFew) {
+    for (const Leaf& known : leaves) {
+      if (known.cell.handle() == cell) return known.value;
+    }
+  }
+  uint32_t* slot = nullptr;
+  if (leaves.size() >= kFew) {
+    if (leaves.size() == kFew) {
+      for (const Leaf& known : leaves) leaf_of.slot(known.cell.handle()) = known.value;
+    }
+    slot = &leaf_of.slot(cell);
+    if (*slot != LeafMap::kNone) return *slot;
+  }
+  if (leaves.size() == leaves.capacity()) leaves.reserve(std::max(kFew, 2 * leaves.size()));
   const uint32_t index = next_value();
   add(ValueKind::parameter, true).leaf = static_cast<uint32_t>(leaves.size());
-  slot = index;
-  leaves.push_back({CellRef::share(cell), cell->version, index});
+  leaves.push_back({CellRef::share(cell), cell->version, index});  // throws no more
+  if (slot != nullptr) *slot = index;
   return index;
 }
 

@@ -15,11 +15,14 @@
 
 namespace tapegrad::detail {
 
+[[noreturn]] void throw_full();
+
 // A list that grows by chunks, so that entries keep their addresses and growth copies nothing.
 template <class T>
 class ChunkedList {
  public:
   static constexpr size_t kPerChunk = 1024;
+  static constexpr size_t kMost = (size_t{1} << 32) - kPerChunk;  // so that a uint32_t is left for "none"
 
   ~ChunkedList() { shrink(0); }
   size_t size() const { return size_; }
@@ -47,6 +50,7 @@ class ChunkedList {
 
  private:
   void add_chunk() {
+    if (size_ >= kMost) throw_full();
     const size_t chunk = size_ / kPerChunk;
     if (chunk == chunks_.size()) chunks_.push_back(static_cast<T*>(pool_allocate(sizeof(T) * kPerChunk)));
     next_ = chunks_[chunk];
@@ -70,15 +74,16 @@ class Arena {
  public:
   ~Arena() { shrink(0); }
   void* allocate(size_t bytes, size_t align) {
-    size_t at = (used_ + align - 1) & ~(align - 1);
-    if (current_ >= blocks_.size() || at + bytes > blocks_[current_].bytes) return allocate_block(bytes);
-    used_ = at + bytes;
-    return blocks_[current_].memory + at;
+    const uintptr_t at = (next_ + align - 1) & ~(align - 1);
+    if (at + bytes > end_) return allocate_block(bytes);
+    next_ = at + bytes;
+    return reinterpret_cast<void*>(at);
   }
   void clear() {
-    current_ = 0;
-    used_ = 0;
     shrink(4);
+    used_blocks_ = 0;
+    next_ = end_ = 0;
+    if (!blocks_.empty()) enter_block();
   }
 
  private:
@@ -88,6 +93,12 @@ class Arena {
     size_t bytes;
   };
   void* allocate_block(size_t bytes);
+  // Goes on in the next block.
+  void enter_block() {
+    const Block& block = blocks_[used_blocks_++];
+    next_ = reinterpret_cast<uintptr_t>(block.memory);
+    end_ = next_ + block.bytes;
+  }
   void shrink(size_t blocks) {
     while (blocks_.size() > blocks) {
       pool_free(blocks_.back().memory, blocks_.back().bytes);
@@ -96,8 +107,9 @@ class Arena {
   }
 
   std::vector<Block> blocks_;
-  size_t current_ = 0;
-  size_t used_ = 0;
+  size_t used_blocks_ = 0;  // the last of them is where next_ and end_ point
+  uintptr_t next_ = 0;
+  uintptr_t end_ = 0;
 };
 
 struct Value {
@@ -120,7 +132,7 @@ struct Leaf {
 };
 
 // Cells by address → place on the tape. Open addressing; small and flat, because every use of a parameter
-// asks it.
+// asks it. Empty as long as the tape has few leaves, which are faster looked through.
 class LeafMap {
  public:
   // The slot of `cell`: its value index, or kNone in a fresh slot.
@@ -156,7 +168,6 @@ struct TapeImpl {
   // Adds a value; the caller sets what it holds. Field by field: a struct put together on the stack and
   // copied from there as a whole stalls on the stores.
   Value& add(ValueKind kind, bool tracked) {
-    if (values.size() >= UINT32_MAX) throw_full();
     Value& value = values.push();
     value.body = nullptr;
     value.kind = kind;
@@ -165,6 +176,7 @@ struct TapeImpl {
     value.leaf = 0;
     return value;
   }
+  // The place of a parameter, which gets one at its first use.
   uint32_t leaf(Cell* cell);
   // The record that made a value that is `produced`.
   size_t producer(uint32_t value) const;
@@ -173,7 +185,6 @@ struct TapeImpl {
     release(value.body);
     value.body = nullptr;
   }
-  [[noreturn]] static void throw_full();
   void clear();
 };
 

@@ -37,7 +37,10 @@ Body* make_header(DType dtype, std::span<const int64_t> dims, int64_t numel) {
   return body;
 }
 
-void delete_body(Body* body) noexcept {
+namespace {
+
+// Of an alias or a large tensor.
+[[gnu::noinline]] void delete_other_body(Body* body) noexcept {
   Body* owner = body->owner;  // an owner has no owner itself, so this goes one step deep
   if (body->small_bytes != 0) {
     pool_free_small(body, body->small_bytes);
@@ -45,6 +48,13 @@ void delete_body(Body* body) noexcept {
     pool_free(body, header_bytes(body->rank) + (owner == nullptr ? body->bytes() : 0));
   }
   release(owner);
+}
+
+}  // namespace
+
+void delete_body(Body* body) noexcept {
+  if (body->small_bytes == 0 || body->owner != nullptr) return delete_other_body(body);
+  pool_free_small(body, body->small_bytes);
 }
 
 }  // namespace detail

@@ -79,8 +79,9 @@ double Core::rate(size_t group, int64_t t) const {
 }
 
 const std::vector<uint32_t>& Core::find(const Gradients& gradients, bool allow_unused) {
-  const Gradients::Entries& entries = gradients.entries();
+  const std::span<const Gradients::Entry> entries(gradients.entries());
   present_.clear();
+  present_.reserve(members_.size());
   for (uint32_t i = 0; i < members_.size(); ++i) {
     Member& member = members_[i];
     const CellRef& cell = member.cell;
