@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <initializer_list>
 #include <iosfwd>
 #include <span>
@@ -89,7 +88,11 @@ class TAPEGRAD_API Call {
 
   bool same_shape(int i, int j) const {
     const detail::Body &a = in(i), &b = in(j);
-    return a.rank == b.rank && std::equal(a.dims(), a.dims() + a.rank, b.dims());
+    if (a.rank != b.rank) return false;
+    for (int d = 0; d < a.rank; ++d) {
+      if (a.dims()[d] != b.dims()[d]) return false;
+    }
+    return true;
   }
 
   // For shape rules: the outputs in order. `alias` declares one that shares the memory of an input.

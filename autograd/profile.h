@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <initializer_list>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -78,7 +77,7 @@ class TAPEGRAD_API Profiler {
  private:
   Program program_;
   detail::Replay* replay_;
-  std::unique_ptr<detail::StepClock> clock_;
+  detail::StepClock* clock_;
 };
 
 struct ProfileOptions {

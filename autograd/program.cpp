@@ -1,6 +1,7 @@
 #include "autograd/program.h"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -30,6 +31,14 @@ class ProgramState {
  public:
   ProgramState(CapturedFunction function, bool gradients, ProgramOptions options)
       : function_(std::move(function)), gradients_(gradients), options_(options) {}
+
+  ProgramState* share() {
+    programs_.fetch_add(1, std::memory_order_relaxed);
+    return this;
+  }
+  void release() {
+    if (programs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
 
   // A recording that is replayed for inputs of one set of shapes and dtypes.
   struct Variant {
@@ -161,10 +170,10 @@ class ProgramState {
       own.emplace_back();
       if (gradients_) {
         Tape tape;
-        recording.result.value = function_.call(function_.function.get(), own.data());
+        recording.result.value = function_.call(function_.function, own.data());
         recording.result.gradients = tape.gradient(recording.result.value);
       } else {
-        recording.result.value = function_.call(function_.function.get(), own.data());
+        recording.result.value = function_.call(function_.function, own.data());
       }
       if (!recording.result.value.defined())
         raise<ArgumentError>("[capture] the function gave an undefined tensor");
@@ -195,6 +204,7 @@ class ProgramState {
   }
 
   CapturedFunction function_;
+  std::atomic<int64_t> programs_ = 1;  // that share this state
   bool gradients_;
   ProgramOptions options_;
   std::vector<std::unique_ptr<Variant>> variants_;
@@ -210,7 +220,12 @@ MemoryPlan detail::plan_memory(CapturedFunction function, bool gradients,
 }
 
 Program::Program(detail::CapturedFunction function, bool gradients, ProgramOptions options)
-    : state_(std::make_shared<detail::ProgramState>(std::move(function), gradients, options)) {}
+    : state_(new detail::ProgramState(std::move(function), gradients, options)) {}
+Program::Program(const Program& other) noexcept
+    : state_(other.state_ != nullptr ? other.state_->share() : nullptr) {}
+Program::~Program() {
+  if (state_ != nullptr) state_->release();
+}
 
 namespace {
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -22,9 +21,19 @@ class Replay;
 
 // A function of tensors, its type forgotten.
 struct CapturedFunction {
-  std::shared_ptr<const void> function;
+  void* function;
   Tensor (*call)(const void* function, const Tensor* inputs);
-  size_t inputs = 0;
+  void (*destroy)(void* function);
+  size_t inputs;
+
+  CapturedFunction(void* f, Tensor (*c)(const void*, const Tensor*), void (*d)(void*), size_t n)
+      : function(f), call(c), destroy(d), inputs(n) {}
+  CapturedFunction(CapturedFunction&& other) noexcept
+      : CapturedFunction(std::exchange(other.function, nullptr), other.call, other.destroy, other.inputs) {}
+  CapturedFunction& operator=(CapturedFunction&&) = delete;
+  ~CapturedFunction() {
+    if (function != nullptr) destroy(function);
+  }
 };
 
 template <class F, size_t... K>
@@ -33,11 +42,11 @@ Tensor call_captured(const F& f, const Tensor* inputs, std::index_sequence<K...>
 }
 template <size_t N, class F>
 CapturedFunction captured_function(F f) {
-  return {std::make_shared<const F>(std::move(f)),
+  return {new F(std::move(f)),
           [](const void* function, const Tensor* inputs) -> Tensor {
             return call_captured(*static_cast<const F*>(function), inputs, std::make_index_sequence<N>{});
           },
-          N};
+          [](void* function) { delete static_cast<F*>(function); }, N};
 }
 }  // namespace detail
 
@@ -82,6 +91,13 @@ struct ProgramResult {
 class TAPEGRAD_API Program {
  public:
   Program(detail::CapturedFunction function, bool gradients, ProgramOptions options);
+  Program(const Program& other) noexcept;
+  Program(Program&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  Program& operator=(Program other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  ~Program();
 
   template <class... X>
   ProgramResult operator()(const X&... inputs) {
@@ -115,7 +131,7 @@ class TAPEGRAD_API Program {
   detail::Replay* last_replay() const;
   ProgramResult run_on(std::span<detail::Body* const> inputs);
 
-  std::shared_ptr<detail::ProgramState> state_;
+  detail::ProgramState* state_;  // null when moved from; <memory> would double what this header includes
 };
 
 // Records f(examples…), a loss of one element, with its gradient by every parameter that takes part.

@@ -54,11 +54,14 @@ Profiler::Profiler(const Program& program) : program_(program) {
   if (replay == nullptr) raise<GraphError>("[Profiler] the program has not been recorded yet");
   if (replay->is_timed()) raise<GraphError>("[Profiler] the program has a profiler already");
   replay_ = replay;
-  clock_ = std::make_unique<detail::StepClock>(replay->plan().steps.size());
-  replay->time(clock_.get());
+  clock_ = new detail::StepClock(replay->plan().steps.size());
+  replay->time(clock_);
 }
 
-Profiler::~Profiler() { replay_->time(nullptr); }
+Profiler::~Profiler() {
+  replay_->time(nullptr);
+  delete clock_;
+}
 
 Profile Profiler::profile() const {
   if (clock_->runs() == 0) raise<GraphError>("[Profiler] no run was timed yet");
