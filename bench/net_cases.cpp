@@ -18,7 +18,8 @@ namespace {
 // denormal gradients, which are slow.
 constexpr float kRate = 1e-6f;
 
-enum class Kind { online, small, mlp, deep };
+// What the hand-written step is; `none` has no such step.
+enum class Kind { online, small, mlp, deep, none };
 
 struct Net {
   std::string id;
@@ -27,8 +28,9 @@ struct Net {
   nn::Activation hidden, last;
   int64_t batch;
   Target eager, program;
+  float momentum = 0;
 
-  bool classes() const { return kind == Kind::mlp; }  // else the squared error
+  bool classes() const { return kind == Kind::mlp || kind == Kind::none; }  // else the squared error
 };
 
 const std::vector<Net>& nets() {
@@ -60,6 +62,16 @@ const std::vector<Net>& nets() {
          32,
          {0.25, Basis::peer},
          {1.0 / 7, Basis::peer}},
+        // Net, batch and optimiser of ./run train without options.
+        {"train-default",
+         Kind::none,
+         {784, 256, 128, 10},
+         nn::relu,
+         nn::identity,
+         128,
+         {},
+         {1 / 1.05, Basis::peer},
+         0.9f},
     };
   }();
   return list;
@@ -76,6 +88,7 @@ class Limit {
         mlp_ = std::make_unique<MlpLimit>(net.sizes, net.batch, kRate, net.batch == 1 ? 1 : threads);
         break;
       case Kind::deep: deep_ = std::make_unique<DeepLimit>(net.sizes.size() - 1, kRate); break;
+      case Kind::none: throw std::invalid_argument(net.id + " has no hand-written step");
     }
   }
   template <class F>
@@ -132,7 +145,7 @@ struct Work {
   const Net& net;
   Rng rng;
   nn::FeedForward model;
-  optim::SGD sgd{parameters(model), {.learning_rate = kRate}};
+  optim::SGD sgd{parameters(model), {.learning_rate = kRate, .momentum = net.momentum}};
   Tensor x, y, labels;
 };
 
@@ -148,6 +161,7 @@ PeerStep peer_of(const Work& work) {
                .target_shape = dims(work.target()),
                .classes = work.net.classes(),
                .rate = kRate,
+               .momentum = work.net.momentum,
                .input = work.x.data<float>().data(),
                .target = work.y.data<float>().data(),
                .labels = work.labels.data<int64_t>().data(),
@@ -158,6 +172,14 @@ PeerStep peer_of(const Work& work) {
     peer.biases.push_back(work.bias(l).data());
   }
   return peer_net(peer);
+}
+
+Candidate limit_of(const std::shared_ptr<Work>& work, int threads) {
+  auto limit = std::make_shared<Limit>(work->net, threads);
+  for (size_t l = 0; l < work->model.layers.size(); ++l) limit->set(l, work->weight(l), work->bias(l));
+  Candidate step = limit->step(work->x.data<float>().data(), work->y.data<float>().data(),
+                               work->labels.data<int64_t>().data());
+  return {step.name, [limit, work, run = step.run](int64_t n) { run(n); }};
 }
 
 // The largest difference of a weight after one step of each from equal weights.
@@ -198,14 +220,10 @@ Case make_net_case(const std::string& id, Parts parts) {
   result.eager = candidate("eager", [work] { work->step(work->x, work->target()); });
   if (parts == Parts::eager) return result;
   result.peer = peer_of(*work);
-  result.difference = weight_difference(*work);
-  result.limit = [work](int threads) {
-    auto limit = std::make_shared<Limit>(work->net, threads);
-    for (size_t l = 0; l < work->model.layers.size(); ++l) limit->set(l, work->weight(l), work->bias(l));
-    Candidate step = limit->step(work->x.data<float>().data(), work->y.data<float>().data(),
-                                 work->labels.data<int64_t>().data());
-    return Candidate{step.name, [limit, work, run = step.run](int64_t n) { run(n); }};
-  };
+  if (net->kind != Kind::none) {
+    result.difference = weight_difference(*work);
+    result.limit = [work](int threads) { return limit_of(work, threads); };
+  }
   const auto step = [work](const Tensor& x, const Tensor& y) { return work->step(x, y); };
   const auto loss = [work](const Tensor& x, const Tensor& y) { return work->loss(x, y); };
   const Tensor x = work->x, y = work->target();

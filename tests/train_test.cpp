@@ -7,10 +7,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <regex>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -206,6 +210,44 @@ TEST_CASE("train: the same weights with a program and without, for any number of
     CHECK(weights(options + "--no-program") == first);
     CHECK(weights(options + "--seed 2") != first);
   }
+}
+
+TEST_CASE("train: the plateau goes by the validation loss, and its rate reaches the recorded step") {
+  const TemporaryFolder folder;
+  const std::string options =
+      kSmall + "--dataset spiral --schedule plateau --lr 0.5 --momentum 0.95 --epochs 30 --no-verify ";
+  const Ended ended = shell(folder, options);
+  CAPTURE(ended.out);
+  CAPTURE(ended.err);
+  REQUIRE(ended.status == 0);
+  CHECK(ended.out.find(" 160 validation ") != std::string::npos);
+  const std::string history = read(folder / "run/history.csv");
+  std::istringstream lines(history);
+  std::string line;
+  std::getline(lines, line);
+  double expected = 0.5, best = 1e300;
+  int bad = 0, cuts = 0;
+  for (int epoch = 1; epoch <= 30; ++epoch) {
+    std::getline(lines, line);
+    CAPTURE(line);
+    double loss = 0, rate = 0;
+    REQUIRE(std::sscanf(line.c_str(), "%*d,%*f,%lf,%*f,%lf,", &loss, &rate) == 2);
+    CHECK(std::abs(rate - expected) <= 1e-5 * expected);  // the file has six digits
+    bad = loss < best * (1 - 1e-4) ? 0 : bad + 1;
+    best = std::min(best, loss);
+    if (bad < 2) continue;
+    expected *= 0.1;
+    bad = 0;
+    ++cuts;
+  }
+  CHECK(cuts >= 2);
+  // With the steps recorded anew, the same numbers.
+  CHECK(shell(folder, options + "--no-program").status == 0);
+  const std::string again = read(folder / "run/history.csv");
+  const auto without_seconds = [](std::string text) {
+    return std::regex_replace(text, std::regex(",[^,\n]*\n"), "\n");
+  };
+  CHECK(without_seconds(again) == without_seconds(history));
 }
 
 TEST_CASE("train: patience stops early, --json is one object, --config has the names of the options") {

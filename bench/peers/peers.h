@@ -19,7 +19,7 @@ struct PeerNet {
   std::string hidden, last;  // "relu", "tanh", "sigmoid", "identity"
   std::vector<int64_t> input_shape, target_shape;
   bool classes = false;  // cross-entropy of `labels`; else mean squared error to `target`
-  float rate = 0;
+  float rate = 0, momentum = 0;
   const float* input = nullptr;
   const float* target = nullptr;
   const int64_t* labels = nullptr;

@@ -77,7 +77,8 @@ PeerStep peer_net(const PeerNet& given) {
       given.classes
           ? torch::from_blob(const_cast<int64_t*>(given.labels), given.target_shape, torch::kInt64).clone()
           : copy_of(given.target, given.target_shape);
-  net->sgd = std::make_unique<torch::optim::SGD>(all, torch::optim::SGDOptions(given.rate));
+  net->sgd =
+      std::make_unique<torch::optim::SGD>(all, torch::optim::SGDOptions(given.rate).momentum(given.momentum));
   return repeated([net] { net->step(); });
 }
 

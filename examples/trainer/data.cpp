@@ -117,7 +117,7 @@ Data load_data(const Options& options) {
   for (const nn::Dataset* part : {&data.train, &data.test}) {
     if (part->size() == 0) throw FormatError(fmt::format("{}: expected at least one sample", data.name), 4);
   }
-  const double held_out = options.validation > 0 ? options.validation : options.patience > 0 ? 0.1 : 0;
+  const double held_out = options.held_out();
   if (held_out > 0) {
     Rng rng{options.seed};
     const nn::Split parts = nn::train_test_split(data.train, held_out, rng);

@@ -59,15 +59,23 @@ constexpr Form kForms[] = {
      [](double eta, int64_t n) { return optim::inverse_time(eta, 9.0 / static_cast<double>(n)); }},
 };
 
-Schedule make_schedule(const Options& options, double eta, int64_t steps, int64_t steps_per_epoch) {
-  const Form* form = std::find_if(std::begin(kForms), std::end(kForms),
-                                  [&](const Form& f) { return f.name == options.schedule; });
+// The rate that goes by the held-out loss instead of the step.
+constexpr const char* kPlateau = "plateau";
+constexpr optim::ReduceLROnPlateauOptions kPlateauOptions{.patience = 1};
+
+Schedule make_schedule(const Options& options, double eta, int64_t steps, int64_t steps_per_epoch,
+                       const std::optional<optim::ReduceLROnPlateau>& plateau) {
+  const auto main = [&](int64_t n) -> Schedule {
+    if (plateau) return *plateau;
+    return std::find_if(std::begin(kForms), std::end(kForms),
+                        [&](const Form& f) { return f.name == options.schedule; })
+        ->make(eta, n);
+  };
   const auto rise = static_cast<int64_t>(std::lround(options.warmup * static_cast<double>(steps_per_epoch)));
   const int64_t warm = std::min(rise, steps - 1);
-  if (warm <= 0) return form->make(eta, steps);
+  if (warm <= 0) return main(steps);
   return optim::sequential_lr(
-      {optim::linear_lr(eta, 1.0 / static_cast<double>(warm + 1), 1, warm), form->make(eta, steps - warm)},
-      {warm});
+      {optim::linear_lr(eta, 1.0 / static_cast<double>(warm + 1), 1, warm), main(steps - warm)}, {warm});
 }
 
 }  // namespace
@@ -81,16 +89,20 @@ std::vector<std::string> optimizer_names() {
 std::vector<std::string> schedule_names() {
   std::vector<std::string> names;
   for (const Form& form : kForms) names.emplace_back(form.name);
+  names.emplace_back(kPlateau);
   return names;
 }
 
-optim::Optimizer make_optimizer(const Options& options, const ParameterList& parameters,
-                                int64_t steps_per_epoch) {
+Optimization make_optimizer(const Options& options, const ParameterList& parameters,
+                            int64_t steps_per_epoch) {
   const Kind& found = *std::find_if(kinds().begin(), kinds().end(),
                                     [&](const Kind& k) { return k.name == options.optimizer; });
   const double eta = options.lr > 0 ? options.lr : found.learning_rate;
-  return found.make(options, parameters,
-                    make_schedule(options, eta, options.epochs * steps_per_epoch, steps_per_epoch));
+  std::optional<optim::ReduceLROnPlateau> plateau;
+  if (options.schedule == kPlateau) plateau.emplace(eta, kPlateauOptions);
+  const Schedule rate =
+      make_schedule(options, eta, options.epochs * steps_per_epoch, steps_per_epoch, plateau);
+  return {found.make(options, parameters, rate), plateau};
 }
 
 }  // namespace trainer

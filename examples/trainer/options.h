@@ -50,6 +50,11 @@ struct Options {
   bool profile = false;
   bool quiet = false;
   bool json = false;
+
+  // The part of the training samples to hold out: what the training goes by must not be the test.
+  double held_out() const {
+    return validation > 0 ? validation : patience > 0 || schedule == "plateau" ? 0.1 : 0;
+  }
 };
 
 // Reads the command line. Prints the help, or one line to the error output that says which option is wrong

@@ -101,7 +101,7 @@ Outcome train(const Options& options, const Data& data, const nn::FeedForward& n
               History& history) {
   const int64_t steps = nn::batches(data.train, options.batch).count();
   const ParameterList weights = parameters(net);
-  optim::Optimizer optimizer = make_optimizer(options, weights, steps);
+  auto [optimizer, plateau] = make_optimizer(options, weights, steps);
   Step step(options, net, optimizer);
   Best best(weights);
   Progress progress(options.epochs, steps);
@@ -141,6 +141,7 @@ Outcome train(const Options& options, const Data& data, const nn::FeedForward& n
 
     const Predictions held_out = predict(net, data.held_out());
     const double loss = held_out.mean_loss();
+    if (plateau) plateau->step(loss);
     progress.clear();
     outcome.seconds = clock.seconds();
     history.append({epoch, outcome.train_loss, loss, held_out.accuracy(), rate, outcome.seconds});
