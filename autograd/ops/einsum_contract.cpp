@@ -245,7 +245,10 @@ void contract(const Terms& terms, const LabelSizes& sizes, std::span<const detai
     return kernels::fill(element_size(dtype), out, numel, &zero);
   }
   Array x = view(*operands[0], terms.operands[0]);
-  if (operands.size() == 1) return by.sum(std::move(x), result, out);
+  if (operands.size() == 1) {
+    by.sum(std::move(x), result, out);
+    return;
+  }
   for (size_t i = 1; i < operands.size(); ++i) {
     const bool last = i + 1 == operands.size();
     x = by.multiply(std::move(x), view(*operands[i], terms.operands[i]), last ? result : needed(terms, i + 1),
