@@ -7,6 +7,7 @@
 #include <cmath>
 #include <string>
 
+#include "tests/support/nearness.h"
 #include "tests/support/op_function.h"
 #include "tests/support/reference.h"
 
@@ -15,29 +16,12 @@ using namespace tapegrad::testing;
 
 namespace {
 
-// Pointwise kernels are held to a distance in units of the last place of each element. The others add up to a
-// few dozen terms of size 1, so they are held to that many roundings of the largest element, or of 1.
-constexpr double kPointwiseUlp = 4;
-constexpr double kRoundings = 64;
-
-double last_place(double value, DType dtype) {
-  const int digits = dtype == float32 ? 23 : 52;
-  const int lowest = dtype == float32 ? -126 : -1022;
-  const int exponent = value == 0 ? lowest : std::max(std::ilogb(value), lowest);
-  return std::ldexp(1.0, exponent - digits);
-}
-
-bool same_special(double got, double expected) {
-  return (std::isnan(got) && std::isnan(expected)) || got == expected;
-}
-
 void compare(const Op& op, const Tensor& y, const Array& expected, DType dtype) {
   REQUIRE(y.shape() == expected.shape);
   const Array got = array_of(y);
   double scale = 1;
   for (double e : expected.v) scale = std::isfinite(e) ? std::max(scale, std::fabs(e)) : scale;
-  // mul_add rounds its product before the sum may cancel it.
-  const bool pointwise = op.pointwise[static_cast<int>(dtype)] != nullptr && op.name != "mul_add";
+  const bool pointwise = is_held_by_element(op, dtype);
   for (size_t i = 0; i < got.v.size(); ++i) {
     INFO("element " << i << ": " << got[i] << ", expected " << expected[i]);
     if (same_special(got[i], expected[i])) continue;

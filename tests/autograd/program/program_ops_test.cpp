@@ -2,10 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "autograd/autograd.h"
 #include "autograd/program/plan.h"
+#include "tests/kernels/kernel_data.h"
+#include "tests/support/nearness.h"
 #include "tests/support/op_function.h"
 
 using namespace tapegrad;
@@ -37,6 +41,36 @@ void check_same(const F& f, const ParameterList& cells, Program program, const s
       if (mine != nullptr) CHECK(same_bits(*mine, *theirs));
     }
   }
+}
+
+// Whether two targets are as near each other as the op's bound allows: each is off by no more than that.
+// Gives the number of elements that differ.
+size_t check_near(const Op& op, const Tensor& a, const Tensor& b, DType dtype, const std::string& what) {
+  INFO(what);
+  REQUIRE(a.shape() == b.shape());
+  const bool by_element = is_held_by_element(op, dtype);
+  const double ulp = ulp_of(op, dtype);
+  if (!is_floating(a.dtype())) {
+    CHECK(equal(a, b));
+    return 0;
+  }
+  const std::vector<double> x = cast(a, float64).to_vector<double>(),
+                            y = cast(b, float64).to_vector<double>();
+  size_t different = 0;
+  double scale = 1;
+  for (const double v : y) scale = std::isfinite(v) ? std::max(scale, std::fabs(v)) : scale;
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (same_special(x[i], y[i])) continue;
+    ++different;
+    INFO("element " << i << ": " << x[i] << " and " << y[i]);
+    const double larger = std::max(std::fabs(x[i]), std::fabs(y[i]));
+    // Rounded correctly, there is one right value.
+    const double each = by_element && ulp <= 0.5 ? 0
+                        : by_element             ? ulp * last_place(larger, a.dtype())
+                                                 : kRoundings * last_place(scale, a.dtype());
+    CHECK(std::fabs(x[i] - y[i]) <= 2 * each);
+  }
+  return different;
 }
 
 // A number from 0 to below n.
@@ -89,15 +123,16 @@ Tensor random_graph(uint64_t seed, int size, const std::vector<Parameter>& cells
 
 }  // namespace
 
-TEST_CASE("autograd/program_ops: every op's samples, value and gradients") {
+TEST_CASE("autograd/program_ops: every op's samples on every vector target, value and gradients") {
   const int threads = num_threads();
-  size_t programs = 0;
+  size_t programs = 0, different = 0;
   for (const Op* op : all_ops()) {
     if (op->flags.writes_state) continue;
     for (DType dtype : {float32, float64}) {
-      const Samples samples = samples_of(*op, dtype);
+      const Samples samples = samples_of(*op, dtype);  // made on one target: a backward op's y among them
       for (size_t s = 0; s < samples.samples().size(); ++s) {
         const Sample& sample = samples.samples()[s];
+        const std::string what = std::string(op->name) + " #" + std::to_string(s);
         std::vector<Parameter> cells;
         ParameterList list;
         for (const Tensor& x : sample.inputs) {
@@ -107,42 +142,91 @@ TEST_CASE("autograd/program_ops: every op's samples, value and gradients") {
         }
         const Parameter extra(full({}, 0.5, dtype));
         list.push_back(extra.ref());
-        auto f = [&] {
+        auto outputs = [&] {
           std::vector<Tensor> inputs;
           size_t next = 0;
           for (const Tensor& x : sample.inputs) {
             inputs.push_back(is_floating(x.dtype()) ? Tensor(cells[next++]) : x);
           }
+          return run(*op, inputs, sample.options.ref());
+        };
+        auto f = [&] {
           Tensor total = extra * 1.0;
-          for (const Tensor& y : run(*op, inputs, sample.options.ref())) {
-            total = total + sum(cast(y, dtype) * extra);
-          }
+          for (const Tensor& y : outputs()) total = total + sum(cast(y, dtype) * extra);
           return total;
         };
-        check_same(f, list, capture(f), std::string(op->name) + " #" + std::to_string(s));
+        std::vector<Tensor> best;
+        kernel_tests::on_each_target([&](const std::string& target) {
+          CAPTURE(target);
+          check_same(f, list, capture(f), what);
+          set_num_threads(1);
+          if (best.empty()) best = outputs();
+          const std::vector<Tensor> here = outputs();
+          for (size_t k = 0; k < here.size(); ++k)
+            different += check_near(*op, here[k], best[k], dtype, what);
+        });
         ++programs;
       }
     }
   }
   set_num_threads(threads);
   CHECK(programs > 500);
+  CHECK((kernels::target_count() == 1 || different > 100));
 }
 
-TEST_CASE("autograd/program_ops: random graphs, value and gradients") {
+TEST_CASE("autograd/program_ops: random graphs on every vector target, value and gradients") {
   const int threads = num_threads();
-  for (uint64_t seed = 0; seed < 1000; ++seed) {
-    Rng rng(seed);
-    std::vector<Parameter> cells;
-    cells.emplace_back(rng.normal({}, float64));
-    cells.emplace_back(rng.normal({3, 3}, float64));
-    cells.emplace_back(rng.normal({5}, float64));
-    if (seed % 50 == 0) cells.emplace_back(rng.normal({150, 150}, float64));
-    ParameterList list;
-    for (const Parameter& cell : cells) list.push_back(cell.ref());
-    auto f = [&] { return random_graph(seed, 5 + static_cast<int>(seed % 40), cells); };
-    check_same(f, list, capture(f), "seed " + std::to_string(seed));
-  }
+  kernel_tests::on_each_target([&](const std::string& target) {
+    CAPTURE(target);
+    for (uint64_t seed = 0; seed < 1000; ++seed) {
+      Rng rng(seed);
+      std::vector<Parameter> cells;
+      cells.emplace_back(rng.normal({}, float64));
+      cells.emplace_back(rng.normal({3, 3}, float64));
+      cells.emplace_back(rng.normal({5}, float64));
+      if (seed % 50 == 0) cells.emplace_back(rng.normal({150, 150}, float64));
+      ParameterList list;
+      for (const Parameter& cell : cells) list.push_back(cell.ref());
+      auto f = [&] { return random_graph(seed, 5 + static_cast<int>(seed % 40), cells); };
+      check_same(f, list, capture(f), "seed " + std::to_string(seed));
+    }
+  });
   set_num_threads(threads);
+}
+
+TEST_CASE("autograd/program_ops: activations that only scale a cotangent do so by their slope for 1") {
+  const Op& scale = *find_op("pole_mul");
+  for (const char* name : {"tanh", "sigmoid"}) {
+    for (DType dtype : {float32, float64}) {
+      Rng rng(5);
+      const Tensor x = 6.0 * rng.normal({300}, dtype),
+                   g = rng.normal({300}, dtype) * cast(rng.integers({300}, 0, 2), dtype);
+      kernel_tests::on_each_target([&](const std::string& target) {
+        CAPTURE(target);
+        const Tensor y = run(*find_op(name), std::vector<Tensor>{x}, {})[0];
+        const Op& backward = *find_op(std::string(name) + "_backward");
+        const Tensor whole = run(backward, std::vector<Tensor>{g, x, y}, {})[0];
+        const Tensor slope = run(backward, std::vector<Tensor>{full({300}, 1.0, dtype), x, y}, {})[0];
+        CHECK(same_bits(whole, run(scale, std::vector<Tensor>{g, slope}, {})[0]));
+      });
+    }
+  }
+}
+
+TEST_CASE("autograd/program_ops: a slope is computed early only where nobody else reads what it replaces") {
+  Rng rng(6);
+  const Parameter w(rng.normal({16, 16})), b(rng.normal({16}));
+  const Tensor x = rng.normal({16});
+  auto plain = [&](const Tensor& in) { return sum(tanh(linear(tanh(linear(in, w, b)), w, b))); };
+  auto shared = [&](const Tensor& in) {
+    const Tensor z = linear(in, w, b);
+    return sum(tanh(z) * z);
+  };
+  CHECK(capture(plain, x).text().find("becomes the slope") != std::string::npos);
+  CHECK(capture(shared, x).text().find("becomes the slope") == std::string::npos);
+  const ParameterList list{w.ref(), b.ref()};
+  check_same([&] { return plain(x); }, list, capture([&] { return plain(x); }), "plain");
+  check_same([&] { return shared(x); }, list, capture([&] { return shared(x); }), "shared");
 }
 
 TEST_CASE("autograd/program_ops: the memory of random graphs is known without running them") {
