@@ -157,12 +157,20 @@ HWY_INLINE HWY_ATTR V divided(V y, V by, V inverse) {
   return MulAdd(NegMulAdd(near, by, y), inverse, near);
 }
 
-// y[i] = f(i) by whole vectors and a last part: load(p + i) reads as f needs it.
+// y[i] = f(i) by four vectors together, whole vectors and a last part: load(p + i) reads as f needs it.
 template <class T, class F>
 HWY_INLINE HWY_ATTR void row_map(T* y, int64_t n, F f) {
   const RowTag<T> d;
   const auto lanes = static_cast<int64_t>(Lanes(d));
   int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    Vec<RowTag<T>> of[4];
+#pragma GCC unroll 4
+    for (int64_t j = 0; j < 4; ++j)
+      of[j] = f([&](const T* p) HWY_ATTR { return LoadU(d, p + i + j * lanes); });
+#pragma GCC unroll 4
+    for (int64_t j = 0; j < 4; ++j) StoreU(of[j], d, y + i + j * lanes);
+  }
   for (; i + lanes <= n; i += lanes)
     StoreU(f([&](const T* p) HWY_ATTR { return LoadU(d, p + i); }), d, y + i);
   if (i == n) return;
