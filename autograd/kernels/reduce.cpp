@@ -46,14 +46,19 @@ double root(double b, double p) {
   return std::ldexp(std::pow(std::ldexp(b, -static_cast<int>(p) * out), 1 / p), out);
 }
 
+// By which var and std divide.
+double degrees_of_freedom(int64_t n, double correction) {
+  return std::max(0.0, static_cast<double>(n) - correction);
+}
+
 inline double finish(Reduce kind, const Part& part, int64_t n, double parameter) {
   const auto count = static_cast<double>(n);
   switch (kind) {
     case Reduce::mean: return part.a / count;
     case Reduce::logsumexp:
       return std::isfinite(part.a) ? part.a + std::log1p((part.b - 1) + part.c) : part.a;
-    case Reduce::var: return part.b / std::max(0.0, count - parameter);
-    case Reduce::std: return std::sqrt(part.b / std::max(0.0, count - parameter));
+    case Reduce::var: return part.b / degrees_of_freedom(n, parameter);
+    case Reduce::std: return std::sqrt(part.b / degrees_of_freedom(n, parameter));
     case Reduce::norm:
       if (parameter == 2) return std::sqrt(part.a) * part.b;
       if (parameter == 0 || parameter == 1 || std::isinf(parameter)) return part.a;
@@ -179,6 +184,8 @@ class Walk {
       T* to = y_ + task / strips * dims_.inner + c;
       if (ends_as_it_is(kind_)) {
         for (int64_t i = 0; i < width; ++i) to[i] = static_cast<T>(parts[i].a);
+      } else if (measure_ == Measure::moments) {
+        kernels_.spreads[kind_ == Reduce::std](parts, width, degrees_of_freedom(n_, parameter_), to);
       } else {
         for (int64_t i = 0; i < width; ++i) to[i] = finished(parts[i]);
       }

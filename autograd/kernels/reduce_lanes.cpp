@@ -196,7 +196,13 @@ class ColumnMoments {
         for (int64_t c = 0; c < columns_; c += kLanes) join(c, before, i + rows - before);
       }
     }
-    for (int64_t c = 0; c < columns_; ++c) {
+    const WideTag d;
+    const auto lanes = static_cast<int64_t>(Lanes(d)), whole = columns_ / lanes * lanes;
+    for (int64_t c = 0; c < whole; c += lanes) {
+      const auto mean = Add(load_wide(origin_.v + c), load_wide(mean_.v + c));
+      StoreInterleaved3(mean, load_wide(total_.v + c), Set(d, static_cast<double>(n)), d, &out[c].a);
+    }
+    for (int64_t c = whole; c < columns_; ++c) {
       out[c] = {static_cast<double>(origin_.v[c]) + static_cast<double>(mean_.v[c]),
                 static_cast<double>(total_.v[c]), static_cast<double>(n)};
     }
@@ -279,6 +285,29 @@ class ColumnMoments {
   int64_t columns_, stride_, ahead_ = 0;
   ColumnNumbers<T> origin_, centre_, sum_, squares_, mean_, total_;
 };
+
+HWY_INLINE HWY_ATTR void store_narrow(Vec<WideTag> v, double* p) { StoreU(v, WideTag(), p); }
+HWY_INLINE HWY_ATTR void store_narrow(Vec<WideTag> v, float* p) {
+  const Rebind<float, WideTag> narrow;
+  StoreU(DemoteTo(narrow, v), narrow, p);
+}
+
+template <bool Root, class T>
+HWY_ATTR void spreads(const Part* parts, int64_t columns, double count, T* y) {
+  const WideTag d;
+  const auto lanes = static_cast<int64_t>(Lanes(d));
+  int64_t c = 0;
+  for (; c + lanes <= columns; c += lanes) {
+    Vec<WideTag> mean, squares, n;
+    LoadInterleaved3(d, &parts[c].a, mean, squares, n);
+    const auto variance = Div(squares, Set(d, count));
+    store_narrow(Root ? Sqrt(variance) : variance, y + c);
+  }
+  for (; c < columns; ++c) {
+    const double variance = parts[c].b / count;
+    y[c] = static_cast<T>(Root ? std::sqrt(variance) : variance);
+  }
+}
 
 template <class T>
 HWY_ATTR void moments_of_columns(const T* x, int64_t n, int64_t columns, int64_t stride, double, Part* out) {
@@ -529,6 +558,7 @@ constexpr ReduceKernels<T> kKernels = {
     {&sums<T>, &extremes<1, false, T>, &extremes<-1, false, T>, &products<T>, &log_sums_exp<T>,
      &moments_of_columns<T>, &nonzeros_of_columns<T>, &sums_abs<T>, &extremes<1, true, T>,
      &extremes<-1, true, T>, &squares_of_columns<T>, &powers_of_columns<T>},
+    {&spreads<false, T>, &spreads<true, T>},
     &sum_of_products<T>};
 // clang-format on
 

@@ -34,6 +34,7 @@ inline constexpr size_t kMeasures = static_cast<size_t>(Measure::count);
 struct Part {
   double a, b, c;
 };
+static_assert(sizeof(Part) == 3 * sizeof(double));
 
 // The measure of both; p is the exponent of powers.
 Part join(Measure measure, const Part& x, const Part& y, double p);
@@ -92,6 +93,8 @@ struct ReduceKernels {
   Part (*row[kMeasures])(const T* x, int64_t n, double p);
   // Of each of `columns` ≤ kColumns columns over n rows, 1 ≤ n ≤ kMostRows, that lie `stride` apart.
   void (*columns[kMeasures])(const T* x, int64_t n, int64_t columns, int64_t stride, double p, Part* out);
+  // y[c] = b / count of moments, rounded once more; [1]: its root.
+  void (*spreads[2])(const Part* parts, int64_t columns, double count, T* y);
   double (*product)(const T* a, const T* b, int64_t n);
 };
 

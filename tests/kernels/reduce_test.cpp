@@ -218,7 +218,7 @@ TEST_CASE_TEMPLATE("kernels/reduce: var in every layout, far from 0 and with jum
         CAPTURE(jumps);
         auto x = numbers.vector<T>(c.numel(), 3000, 3001);
         if (jumps) std::fill(x.begin(), x.begin() + static_cast<int64_t>(x.size()) / 8, T{-5000});
-        const auto y = reduced(Reduce::var, c, x);
+        const auto y = reduced(Reduce::var, c, x), roots = reduced(Reduce::std, c, x);
         const auto terms = addends(c, x);
         // Some 20 roundings of the squares of offsets from a centre, whose sum is the more above the result
         // the farther the first elements lie from the mean: at most 1024 / 16 times, see reduce_lanes.cpp.
@@ -230,6 +230,8 @@ TEST_CASE_TEMPLATE("kernels/reduce: var in every layout, far from 0 and with jum
           const double exact = exact_variance(terms[i]);
           right = right &&
                   std::fabs(static_cast<double>(y[i]) - exact) <= factor * exact + lost * std::sqrt(exact);
+          // y is rounded, and so is the root of what was rounded to y.
+          right = right && ulps(roots[i], std::sqrt(static_cast<double>(y[i]))) <= 1;
         }
         CHECK(right);
       }
