@@ -34,6 +34,7 @@ CallSite::CallSite(const SourceLine& where, bool force) : saved_(t_state.site) {
   if (force || saved_.file == nullptr) t_state.site = where;
 }
 CallSite::~CallSite() { t_state.site = saved_; }
+const SourceLine& CallSite::where() const { return t_state.site; }
 
 // Carries one call through the door, step by step.
 class Invocation {

@@ -56,6 +56,9 @@ class TAPEGRAD_API CallSite {
   CallSite(const CallSite&) = delete;
   CallSite& operator=(const CallSite&) = delete;
 
+  // The line that ops report now, for errors of who holds it.
+  const SourceLine& where() const;
+
  private:
   SourceLine saved_;
 };

@@ -24,15 +24,15 @@ const Tensor* Gradients::find(const Tensor& x) const {
   return nullptr;
 }
 
-Tensor Gradients::operator[](const CellRef& x) const {
-  if (const Tensor* gradient = find(x)) return *gradient;
-  raise<GraphError>("[gradients] \"{}\" took no part in the result; get_or_zeros gives zeros", x.name());
-}
-
-Tensor Gradients::operator[](const Tensor& x) const {
-  if (const Tensor* gradient = find(x)) return *gradient;
-  raise<GraphError>("[gradients] {} took no part in the result, or was not watched; get_or_zeros gives zeros",
-                    x.defined() ? describe(*x.handle()) : "an undefined tensor");
+Tensor Gradients::operator[](const Of& x) const {
+  if (const Tensor* gradient = x.cell_ != nullptr ? find(*x.cell_) : find(*x.tensor_)) return *gradient;
+  if (x.cell_ != nullptr) {
+    raise<GraphError>("[gradients] \"{}\" took no part in the result; get_or_zeros gives zeros{}",
+                      x.cell_->name(), location(x.where_));
+  }
+  raise<GraphError>(
+      "[gradients] {} took no part in the result, or was not watched; get_or_zeros gives zeros{}",
+      x.tensor_->defined() ? describe(*x.tensor_) : "an undefined tensor", location(x.where_));
 }
 
 Tensor Gradients::get_or_zeros(const CellRef& x) const {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "autograd/error.h"
 #include "autograd/export.h"
 #include "autograd/parameter.h"
 #include "autograd/tensor.h"
@@ -26,10 +27,26 @@ class TAPEGRAD_API Gradients {
     }
   };
 
-  // The gradient with respect to x, of x's shape and dtype. Throws GraphError naming x if x took no part.
-  Tensor operator[](const Parameter& x) const { return (*this)[x.ref()]; }
-  Tensor operator[](const CellRef& x) const;
-  Tensor operator[](const Tensor& x) const;
+  // What a gradient is asked for, and the line that asks. Borrows x.
+  class Of {
+   public:
+    Of(const Parameter& x, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+        : Of(x.ref(), file, line) {}
+    Of(const CellRef& x, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+        : cell_(&x), where_{file, line} {}
+    Of(const Tensor& x, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+        : tensor_(&x), where_{file, line} {}
+
+   private:
+    friend class Gradients;
+    const CellRef* cell_ = nullptr;
+    const Tensor* tensor_ = nullptr;
+    SourceLine where_;
+  };
+
+  // The gradient with respect to x, of x's shape and dtype. Throws GraphError naming x and the line if x took
+  // no part.
+  Tensor operator[](const Of& x) const;
   // Zeros of x's shape if x took no part.
   Tensor get_or_zeros(const Parameter& x) const { return get_or_zeros(x.ref()); }
   Tensor get_or_zeros(const CellRef& x) const;

@@ -130,7 +130,9 @@ std::string to_string(const Gradients& gradients) {
 }
 
 std::string to_dot(const Tape& tape) {
-  std::string text = "digraph tape {\n  rankdir=TB;\n  node [fontname=\"sans-serif\", fontsize=10];\n";
+  std::string text =
+      "digraph tape {\n  rankdir=TB;\n  node [fontname=\"sans-serif\", fontsize=10];\n"
+      "  edge [fontname=\"sans-serif\", fontsize=9];\n";
   for (uint32_t v = 0; v < tape.values(); ++v) {
     if (tape.kind(v) == ValueKind::produced) continue;
     const bool leaf = tape.kind(v) == ValueKind::parameter || tape.kind(v) == ValueKind::watched;

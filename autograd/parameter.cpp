@@ -113,7 +113,7 @@ Parameter& Parameter::operator=(const Parameter& other) {
   if (!cell_.defined()) {
     cell_ = clone(other.cell_);
   } else if (cell_.handle() != other.cell_.handle()) {
-    assign(cell_, other.cell_.value());
+    assign(cell_, other.cell_.value(), nullptr, 0);
   }
   return *this;
 }
@@ -122,7 +122,7 @@ Parameter& Parameter::operator=(const Tensor& value) {
   if (!cell_.defined()) {
     cell_ = new_cell(value, true, {});
   } else {
-    assign(cell_, value);
+    assign(cell_, value, nullptr, 0);  // an operator cannot know its caller's line
   }
   return *this;
 }
@@ -157,7 +157,7 @@ Buffer& Buffer::operator=(const Buffer& other) {
   if (!cell_.defined()) {
     cell_ = clone(other.cell_);
   } else if (cell_.handle() != other.cell_.handle()) {
-    assign(cell_, other.cell_.value());
+    assign(cell_, other.cell_.value(), nullptr, 0);
   }
   return *this;
 }
@@ -166,7 +166,7 @@ Buffer& Buffer::operator=(const Tensor& value) {
   if (!cell_.defined()) {
     cell_ = new_cell(value, false, {});
   } else {
-    assign(cell_, value);
+    assign(cell_, value, nullptr, 0);  // an operator cannot know its caller's line
   }
   return *this;
 }

@@ -122,7 +122,8 @@ class TAPEGRAD_API Buffer {
 };
 
 // Writes `value` into the cell and raises its version. Snapshots taken before keep what they were.
-// Throws ShapeError or DTypeError when value is not like what the cell holds.
-TAPEGRAD_API void assign(const CellRef& cell, const Tensor& value);
+// Throws ShapeError or DTypeError when value is not like what the cell holds, naming the caller's line.
+TAPEGRAD_API void assign(const CellRef& cell, const Tensor& value, const char* file = __builtin_FILE(),
+                         int line = __builtin_LINE());
 
 }  // namespace tapegrad

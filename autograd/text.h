@@ -15,7 +15,7 @@ namespace tapegrad {
 std::string describe(const detail::Body& body);
 TAPEGRAD_API std::string describe(const Tensor& x);  // which nn and optim say too
 // " (train.cpp:31)", or nothing when the line is unknown.
-std::string location(const SourceLine& where);
+TAPEGRAD_API std::string location(const SourceLine& where);
 // "a", "weight", or "tensors[3]" for ops that take any number.
 std::string operand_name(const Op& op, int i);
 // "[1, 2]" of a place in row-major order.

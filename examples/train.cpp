@@ -13,6 +13,7 @@
 #include "examples/trainer/history.h"
 #include "examples/trainer/interrupt.h"
 #include "examples/trainer/options.h"
+#include "examples/trainer/output.h"
 #include "examples/trainer/pictures.h"
 #include "examples/trainer/progress.h"
 #include "examples/trainer/report.h"
@@ -55,9 +56,9 @@ void load_weights(const nn::FeedForward& net, const std::string& path) {
 }
 
 void draw(const OutputFolder& out, const Options& options, const nn::FeedForward& net, const Data& data,
-          const Predictions& test, const nn::ConfusionMatrix& confusion) {
+          const Outcome& outcome, const Predictions& test, const nn::ConfusionMatrix& confusion) {
   Drawer drawer(out);
-  draw_learning_curves(drawer);
+  draw_learning_curves(drawer, options, outcome.epochs, data.held_out_name());
   draw_confusion(drawer, out, confusion, data.classes);
   if (data.height > 0) draw_mistakes(drawer, out, data, test);
   if (data.inputs() == 2) draw_boundary(drawer, out, net, data);
@@ -90,6 +91,7 @@ int run(const Options& options) {
   if (options.quiet || options.json) be_quiet();
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   catch_interrupts();
+  if (!options.save.empty()) check_destination(options.save);
   const Clock loading;
   const Data data = load_data(options);
   say("data: {}, {} training{} and {} test samples of {} numbers, {} classes ({:.1f} s)\n", data.name,
@@ -111,7 +113,8 @@ int run(const Options& options) {
                         slice(data.train.targets, 0, 0, few));
     say("{}\n", check.text);
     if (!check.ok) {
-      if (quiet()) print_error("{}", check.text);
+      print_error("{}; --no-verify trains all the same",
+                  quiet() ? check.text : "the gradient check failed, see above");
       return 1;
     }
   }
@@ -136,7 +139,7 @@ int run(const Options& options) {
   confusion.update(test.chosen_classes(), data.test.targets);
   say("\n{}\n", nn::to_string(confusion, data.classes));
   if (options.profile) profile_step(options, net, data, out);
-  if (options.pictures) draw(out, options, net, data, test, confusion);
+  if (options.pictures) draw(out, options, net, data, outcome, test, confusion);
   say("trained in {:.1f} s, {:.0f} samples/s; history in {}\n", outcome.seconds, outcome.samples_per_second,
       out.path("history.csv"));
   const uint64_t weights = fingerprint(parameters(net));

@@ -12,8 +12,9 @@ Tensor Residual::operator()(const Arg& x) const {
   const Tensor y = f_.call(from, "f");
   const Tensor around = projection_ ? projection_.call(from, "projection") : from;
   if (!(around.shape() == y.shape())) {
-    raise<ShapeError>("[Residual] expected f to give {} like {}, given {}", describe(around),
-                      projection_ ? "the projection" : "x, which a projection could change", describe(y));
+    raise<ShapeError>("[Residual] expected f to give {} like {}, given {}{}", describe(around),
+                      projection_ ? "the projection" : "x, which a projection could change", describe(y),
+                      location(site.where()));
   }
   return call.result(around + y);
 }
@@ -29,8 +30,8 @@ Tensor Parallel::operator()(const Arg& x) const {
   Tensor total = results[0];
   for (size_t i = 1; i < results.size(); ++i) {
     if (!(results[i].shape() == total.shape())) {
-      raise<ShapeError>("[Parallel] expected every branch to give {}, like branch 0, branch {} gives {}",
-                        describe(total), i, describe(results[i]));
+      raise<ShapeError>("[Parallel] expected every branch to give {}, like branch 0, branch {} gives {}{}",
+                        describe(total), i, describe(results[i]), location(site.where()));
     }
     total = total + results[i];
   }

@@ -82,7 +82,10 @@ TEST_CASE("train: an option that makes no sense is named, with what was expected
   const Bad kBad[] = {
       {"$TRAIN --epoch 3", "unknown option --epoch, did you mean --epochs?"},
       {"$TRAIN --learning-rate=1", "unknown option --learning-rate"},
-      {"$TRAIN extra", "extra"},
+      {"$TRAIN extra", "The following argument was not expected: extra"},
+      {"$TRAIN --layers 16 16", "was not expected: 16; lists have commas and no blanks"},
+      {"$TRAIN -lr 0.1", "unknown option -lr, did you mean --lr?"},
+      {"$TRAIN --schedule plateu", "(did you mean plateau?)"},
       {"$TRAIN --lr", "--lr"},
       {"$TRAIN --lr 0", "--lr: expected a number above 0 and below 1000000, got '0'"},
       {"$TRAIN --lr nan", "--lr: expected a number above 0"},
@@ -109,8 +112,12 @@ TEST_CASE("train: an option that makes no sense is named, with what was expected
       {"$TRAIN --seed -1", "--seed: expected a whole number from 0"},
       {"$TRAIN --limit 0", "--limit: expected a whole number from 1"},
       {"$TRAIN --out ''", "--out: expected a path"},
-      {"$TRAIN --config missing.toml", "missing.toml"},
-      {"echo 'epoch = 3' >a.toml; $TRAIN --config a.toml", "epoch"},
+      {"$TRAIN --config missing.toml", "--config: missing.toml was not readable"},
+      {"echo 'epoch = 3' >a.toml; $TRAIN --config a.toml",
+       "--config: cannot read 'epoch'; expected lines such as epochs = 3, no sections (did you mean "
+       "epochs?)"},
+      {"echo 'epochs 3' >c.toml; $TRAIN --config c.toml", "--config: cannot read 'epochs 3'; expected lines"},
+      {"echo '[train]' >d.toml; echo 'lr = 1' >>d.toml; $TRAIN --config d.toml", "no sections"},
       {"echo 'epochs = \"many\"' >b.toml; $TRAIN --config b.toml", "expected a whole number"},
   };
   for (const Bad& bad : kBad) check(folder, bad);
@@ -136,7 +143,11 @@ TEST_CASE("train: a file that does not fit is named") {
       {kSmall + "--load text.txt", "text.txt"},
       {kSmall + "--load moons.safetensors --layers 9", "layers.0.weight"},
       {kSmall + "--load moons.safetensors --layers 8,8", "it lacks 'layers.2.weight', 'layers.2.bias'"},
-      {kSmall + "--save no/folder/weights", "no/folder/weights"},
+      // Before the training, not after it.
+      {kSmall + "--epochs 1000000 --save no/folder/weights",
+       "no/folder/weights: cannot write the file (No such file or directory"},
+      {kSmall + "--epochs 1000000 --save empty", "empty: cannot write the file (Is a directory"},
+      {kSmall + "--limit 1", "the gradient check failed, see above; --no-verify trains all the same", 1},
       {kSmall + "--out text.txt", "text.txt"},
       {kSmall + "--out text.txt/run", "text.txt/run"},
       {"ulimit -f 64; " + kSmall + "--pictures", "run/boundary.csv: cannot write the file (File too large"},
@@ -214,8 +225,9 @@ TEST_CASE("train: the same weights with a program and without, for any number of
 
 TEST_CASE("train: the plateau goes by the validation loss, and its rate reaches the recorded step") {
   const TemporaryFolder folder;
-  const std::string options =
-      kSmall + "--dataset spiral --schedule plateau --lr 0.5 --momentum 0.95 --epochs 30 --no-verify ";
+  const std::string options = kSmall +
+                              "--dataset spiral --label-smoothing 0 --schedule plateau --lr 0.5 --momentum "
+                              "0.95 --epochs 30 --no-verify ";
   const Ended ended = shell(folder, options);
   CAPTURE(ended.out);
   CAPTURE(ended.err);

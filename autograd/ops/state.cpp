@@ -119,9 +119,13 @@ Tensor dropout(const Arg& x, double p, Buffer& state) {
   return y;
 }
 
-void assign(const CellRef& cell, const Tensor& value) {
-  if (!value.defined()) raise<ArgumentError>("[assign] an undefined tensor given for \"{}\"", cell.name());
-  apply(op<ops::Assign>, {value}, ops::Assign::Options{cell});
+void assign(const CellRef& cell, const Tensor& value, const char* file, int line) {
+  const CallSite site(SourceLine{file, line});
+  if (!value.defined()) {
+    raise<ArgumentError>("[assign] an undefined tensor given for \"{}\"{}", cell.name(),
+                         location(site.where()));
+  }
+  apply(op<ops::Assign>, {Arg(value, site.where().file, site.where().line)}, ops::Assign::Options{cell});
 }
 
 }  // namespace tapegrad

@@ -20,6 +20,7 @@ struct Data {
   int64_t inputs() const { return train.inputs.size(1); }
   // What the training is watched by: the validation samples, or those of the test.
   const tapegrad::nn::Dataset& held_out() const { return validation.targets.defined() ? validation : test; }
+  const char* held_out_name() const { return validation.targets.defined() ? "validation" : "test"; }
 };
 
 std::vector<std::string> dataset_names();

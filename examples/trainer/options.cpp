@@ -78,7 +78,7 @@ void training_options(CLI::App& app, Options& o) {
            [&](const std::string& name) { o.schedule = name; });
   add_real(app, "--warmup", o.warmup, 0, false, 1e6, "epochs in which the learning rate rises from 0", "0");
   add_real(app, "--label-smoothing", o.label_smoothing, 0, false, 1,
-           "part of a label given to all classes alike", "0");
+           "part of a label given to all classes alike, in training", fmt::to_string(o.label_smoothing));
   add_real(app, "--clip", o.clip, 0, true, 1e30, "largest norm of all gradients together", "none");
   add_whole<int64_t>(app, "--batch", o.batch, 1, 1'000'000, "samples per step");
   add_whole<int64_t>(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training set");
@@ -112,14 +112,28 @@ void output_options(CLI::App& app, Options& o) {
 
 // Text of an error of CLI11, with the nearest name for an option that does not exist.
 std::string explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (dynamic_cast<const CLI::ConfigError*>(&error) != nullptr) {
+    const std::string text = error.what();
+    const size_t behind = text.rfind("parse ");
+    const std::string given = behind == std::string::npos ? text : text.substr(behind + 6);
+    const std::string name = given.substr(0, given.find_first_of(" ="));
+    const bool word = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz-_") == std::string::npos;
+    return fmt::format(
+        "--config: cannot read '{}'; expected lines such as epochs = 3, no sections{}", given,
+        word ? fmt::format(" (did you mean {}?)", suggestion(app, "--" + name).substr(2)) : "");
+  }
+  if (dynamic_cast<const CLI::FileError*>(&error) != nullptr)
+    return fmt::format("--config: {}", error.what());
   if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr) return error.what();
   for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    const std::string name(word.substr(0, word.find('=')));
-    if (name.starts_with("--") && app.get_option_no_throw(name) == nullptr)
-      return fmt::format("unknown option {}, did you mean {}?", name, suggestion(app, name));
+    std::string name(std::string_view(argv[i]).substr(0, std::string_view(argv[i]).find('=')));
+    if (name.size() < 3 || name[0] != '-' || app.get_option_no_throw(name) != nullptr) continue;
+    const bool single = name[1] != '-';
+    if (single && number<double>(name)) continue;  // a value
+    return fmt::format("unknown option {}, did you mean {}?", name,
+                       suggestion(app, single ? "-" + name : name));
   }
-  return error.what();
+  return fmt::format("{}; lists have commas and no blanks", error.what());
 }
 
 }  // namespace

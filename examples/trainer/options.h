@@ -30,7 +30,7 @@ struct Options {
   std::optional<double> momentum, weight_decay;  // absent: the optimiser's own
   std::string schedule = "one_cycle";
   double warmup = 0;
-  double label_smoothing = 0;
+  double label_smoothing = 0.1;
   double clip = 0;  // 0: none
   int64_t batch = 128;
   int64_t epochs = 20;

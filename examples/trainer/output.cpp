@@ -27,6 +27,15 @@ std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+void check_destination(const std::string& file) {
+  const std::filesystem::path path(file);
+  const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) fail(file, "cannot write the file", EISDIR);
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) fail(file, "cannot write the file", errno);
+  if (!std::filesystem::is_directory(folder, error)) fail(file, "cannot write the file", ENOTDIR);
+}
+
 OutputFolder::OutputFolder(std::string path) : path_(std::move(path)) {
   std::error_code error;
   std::filesystem::create_directories(path_, error);

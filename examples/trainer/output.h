@@ -24,6 +24,10 @@ class OutputFolder {
   std::string path_;
 };
 
+// Throws tapegrad::IoError unless a file of that name can be written, as far as its folder tells: a training
+// should not be found to have nowhere to go when it is over.
+void check_destination(const std::string& file);
+
 // The file's bytes, or nothing when it cannot be read.
 std::string read_file(const std::string& path);
 

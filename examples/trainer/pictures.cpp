@@ -33,20 +33,28 @@ std::string tick_labels(const std::vector<std::string>& classes) {
 
 }  // namespace
 
-void draw_learning_curves(Drawer& drawer) {
-  drawer.plot("learning_curves", 1000, 420, R"(set datafile separator ','
+void draw_learning_curves(Drawer& drawer, const Options& options, int64_t epochs,
+                          const std::string& held_out) {
+  constexpr int64_t kTics = 10;  // at most, on whole epochs
+  drawer.plot("learning_curves", 1000, 420,
+              fmt::format(R"(set datafile separator ','
 set grid
 set xlabel 'epoch'
+set xrange [0.5:{0}.5]
+set xtics {1}
 set multiplot layout 1,2
 set ylabel 'loss'
-set key top right
-plot 'history.csv' using 1:2 skip 1 with linespoints pt 7 ps 0.6 title 'training', \
-     '' using 1:3 skip 1 with linespoints pt 7 ps 0.6 title 'held out'
-set ylabel 'accuracy of held-out samples, %'
+set tmargin 3
+set key above
+plot 'history.csv' using 1:2 skip 1 with linespoints pt 7 ps 0.6 title 'training samples{3}', \
+     '' using 1:3 skip 1 with linespoints pt 7 ps 0.6 title '{2} samples'
+set ylabel 'accuracy of the {2} samples, %'
 set key off
-plot 'history.csv' using 1:($4*100) skip 1 with linespoints pt 7 ps 0.6
+plot 'history.csv' using 1:($4*100) skip 1 with linespoints pt 7 ps 0.6 lt 2
 unset multiplot
-)");
+)",
+                          epochs, std::max<int64_t>(1, (epochs + kTics - 1) / kTics), held_out,
+                          options.label_smoothing > 0 ? ", smoothed labels" : ""));
 }
 
 void draw_confusion(Drawer& drawer, const OutputFolder& out, const nn::ConfusionMatrix& confusion,
@@ -163,12 +171,16 @@ void draw_boundary(Drawer& drawer, const OutputFolder& out, const nn::FeedForwar
   out.write("boundary.csv", field);
   out.write("points.csv", dots);
   // The palette has one colour per class, lighter where the net is less sure: c + p/2, p from 1/classes to 1.
-  std::string palette;
+  std::string palette, key;
   constexpr const char* kColours[] = {"#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
                                       "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"};
   for (size_t c = 0; c < data.classes.size(); ++c) {
     palette += fmt::format("{}{} 'white', {} '{}'", c == 0 ? "" : ", ", static_cast<double>(c),
                            static_cast<double>(c) + 0.999, kColours[c % std::size(kColours)]);
+    if (c < std::size(kColours)) {
+      key += fmt::format(", \\\n     keyentry with points pt 7 lc rgb '{}' title {}", kColours[c],
+                         quoted(data.classes[c]));
+    }
   }
   drawer.plot("boundary", 760, 720,
               fmt::format(R"(set datafile separator ','
@@ -180,12 +192,12 @@ set yrange [{2:.4g}:{3:.4g}]
 set size ratio -1
 set xlabel 'x1'
 set ylabel 'x2'
-set key off
-plot 'boundary.csv' using 1:2:($3 + 0.75*$4**2) skip 1 with image, \
-     'points.csv' using 1:2:($3 + 0.999) skip 1 with points pt 7 ps 0.7 lc palette, \
-     '' using 1:2 skip 1 with points pt 6 ps 0.7 lc rgb '#303030'
+set key outside center top horizontal reverse Left samplen 1
+plot 'boundary.csv' using 1:2:($3 + 0.75*$4**2) skip 1 with image notitle, \
+     'points.csv' using 1:2:($3 + 0.999) skip 1 with points pt 7 ps 0.7 lc palette notitle, \
+     '' using 1:2 skip 1 with points pt 6 ps 0.7 lc rgb '#303030' notitle{4}
 )",
-                          palette, data.classes.size(), low, high));
+                          palette, data.classes.size(), low, high, key));
 }
 
 void draw_graph(Drawer& drawer, const Tape& tape) { drawer.graph("loss", to_dot(tape)); }

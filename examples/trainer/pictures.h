@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,10 @@ namespace trainer {
 
 // Each writes its data and a script for gnuplot into the output folder and draws the picture.
 
-// learning_curves.png from history.csv: loss and accuracy after each epoch.
-void draw_learning_curves(Drawer& drawer);
+// learning_curves.png from history.csv: loss and accuracy after each of so many epochs, of training and
+// `held_out` samples ("test", "validation").
+void draw_learning_curves(Drawer& drawer, const Options& options, int64_t epochs,
+                          const std::string& held_out);
 // confusion.png: how often samples of a class (rows) were taken for another (columns).
 void draw_confusion(Drawer& drawer, const OutputFolder& out, const tapegrad::nn::ConfusionMatrix& confusion,
                     const std::vector<std::string>& classes);

@@ -149,11 +149,11 @@ Outcome train(const Options& options, const Data& data, const nn::FeedForward& n
     const bool last = epoch == options.epochs || outcome.end != End::complete;
     if (is_terminal() || last ||
         epoch % std::max<int64_t>(1, (options.epochs + kMostLines - 1) / kMostLines) == 0) {
-      say("epoch {}/{}: train loss {:.4f}, {} loss {:.4f}, accuracy {:.2f} %, {:.1f} s, {:.0f} samples/s{}\n",
-          epoch, options.epochs, outcome.train_loss,
-          data.validation.targets.defined() ? "validation" : "test", loss, 100 * held_out.accuracy(),
-          clock.seconds() - begin, static_cast<double>(samples) / (clock.seconds() - begin),
-          better ? ", best so far" : "");
+      say("epoch {}/{}: train loss {:.4f}{}, {} loss {:.4f}, accuracy {:.2f} %, {:.1f} s, {:.0f} "
+          "samples/s{}\n",
+          epoch, options.epochs, outcome.train_loss, options.label_smoothing > 0 ? " of smoothed labels" : "",
+          data.held_out_name(), loss, 100 * held_out.accuracy(), clock.seconds() - begin,
+          static_cast<double>(samples) / (clock.seconds() - begin), better ? ", best so far" : "");
     }
     if (options.patience > 0 && epoch - best.epoch() >= options.patience) outcome.end = End::early;
   }

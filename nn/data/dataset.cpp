@@ -1,8 +1,10 @@
 #include "nn/data/dataset.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numbers>
+#include <span>
 #include <vector>
 
 #include "autograd/ops.h"
@@ -28,6 +30,31 @@ Tensor rows_of(const Tensor& x, std::span<const int64_t> indices) {
     to += bytes;
   }
   return rows;
+}
+
+// Of the places in `order`, those that come first in the result make tests whose classes have their shares:
+// sorted by class, every (n/tests)-th is one.
+Tensor stratified(const Tensor& order, const Tensor& targets, int64_t tests) {
+  if (targets.dtype() != int64 || targets.rank() != 1) {
+    raise<DTypeError>("[train_test_split] expected classes, int64 [n], to stratify by, given {}",
+                      describe(targets));
+  }
+  const std::span<const int64_t> classes = targets.data<int64_t>();
+  const std::vector<int64_t> drawn = order.to_vector<int64_t>();
+  std::vector<int64_t> by_class = drawn;
+  std::stable_sort(by_class.begin(), by_class.end(), [&](int64_t a, int64_t b) {
+    return classes[static_cast<size_t>(a)] < classes[static_cast<size_t>(b)];
+  });
+  const auto n = static_cast<int64_t>(drawn.size());
+  std::vector<char> is_test(drawn.size());
+  for (int64_t i = 0; i < n; ++i) {
+    if ((i + 1) * tests / n > i * tests / n)
+      is_test[static_cast<size_t>(by_class[static_cast<size_t>(i)])] = 1;
+  }
+  std::vector<int64_t> result = drawn;
+  std::stable_partition(result.begin(), result.end(),
+                        [&](int64_t i) { return is_test[static_cast<size_t>(i)] != 0; });
+  return from_vector(result, {n});
 }
 
 void check_noise(std::string_view name, double noise) {
@@ -65,7 +92,7 @@ Batch Dataset::batch(const Tensor& indices) const {
   return {rows_of(inputs, list), rows_of(targets, list)};
 }
 
-Split train_test_split(const Dataset& data, double test_size, Rng& rng) {
+Split train_test_split(const Dataset& data, double test_size, Rng& rng, bool stratify) {
   const int64_t n = data.size();
   const double wanted = std::ceil(static_cast<double>(n) * test_size);
   if (!(test_size > 0 && test_size < 1 && wanted < static_cast<double>(n))) {
@@ -76,7 +103,8 @@ Split train_test_split(const Dataset& data, double test_size, Rng& rng) {
         test_size, n);
   }
   const auto tests = static_cast<int64_t>(wanted);
-  const Tensor order = rng.permutation(n);
+  Tensor order = rng.permutation(n);
+  if (stratify) order = stratified(order, data.targets, tests);
   const Batch test = data.batch(slice(order, 0, 0, tests)), train = data.batch(slice(order, 0, tests));
   return {{train.inputs, train.targets}, {test.inputs, test.targets}};
 }

@@ -29,8 +29,10 @@ struct Split {
   Dataset train, test;
 };
 // Samples in random order, a part of ⌈n·test_size⌉ of them for tests or validation and the rest for training.
-// Throws ArgumentError unless test_size is between 0 and 1 and leaves a sample for each part.
-TAPEGRAD_API Split train_test_split(const Dataset& data, double test_size, Rng& rng);
+// With `stratify`, which needs classes as targets, the share of each class in a part is off by less than a
+// sample. Throws ArgumentError unless test_size is between 0 and 1 and leaves a sample for each part, and
+// DTypeError where classes are needed and targets are not int64 [n].
+TAPEGRAD_API Split train_test_split(const Dataset& data, double test_size, Rng& rng, bool stratify = false);
 
 // Points [n, 2] of classes 0, 1, …, 0, 1, …, to try things out on; float32. Both throw ArgumentError for
 // fewer than one sample of each class, and for a noise that is negative or not finite.

@@ -73,6 +73,7 @@ TEST_CASE("autograd/inspect: dot") {
         "digraph tape {\n"
         "  rankdir=TB;\n"
         "  node [fontname=\"sans-serif\", fontsize=10];\n"
+        "  edge [fontname=\"sans-serif\", fontsize=9];\n"
         "  v0 [shape=box, style=filled, label=\"\\\"a \\\"quoted\\\" name\\\"\nfloat32[2]\"];\n"
         "  r0 [shape=ellipse, label=\"tanh\"];\n"
         "  v0 -> r0;\n"

@@ -152,6 +152,15 @@ TEST_CASE("autograd/parameter: a buffer is a constant that can change") {
   CHECK(equal(tape.gradient(y, list(1, 1))[x], list(2, 3)));
 }
 
+TEST_CASE("autograd/parameter: assign names the line of its caller, or none where it cannot know it") {
+  Parameter w(list(1, 2), "w");
+  const int line = __LINE__ + 1;
+  const std::string message = testing::message_of<ShapeError>([&] { assign(w.ref(), ones({3}, float64)); });
+  CHECK(message.find("(parameter_test.cpp:" + std::to_string(line) + ")") != std::string::npos);
+  const std::string other = testing::message_of<ShapeError>([&] { w = ones({3}, float64); });
+  CHECK(other.find(".cpp:") == std::string::npos);
+}
+
 TEST_CASE("autograd/parameter: the value is kept when a recorded tensor is assigned") {
   Parameter w(list(1, 2));
   Tape tape;

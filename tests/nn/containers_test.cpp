@@ -37,15 +37,24 @@ TEST_CASE("nn/containers: Residual is x + f(x), or projection(x) + f(x)") {
 
   // One column would broadcast; it must not.
   const nn::Residual narrow(nn::Linear(4, 1, rng));
-  CHECK(message_of<ShapeError>([&] { narrow(x); }) ==
+  int line = __LINE__ + 1;
+  std::string message = message_of<ShapeError>([&] { narrow(x); });
+  CHECK(message ==
         "[Residual] expected f to give float32[3, 4] like x, which a projection could change, given "
-        "float32[3, 1]");
+        "float32[3, 1] " +
+            here(line));
   const nn::Residual unlike(nn::Linear(4, 1, rng), nn::Linear(4, 3, rng));
-  CHECK(message_of<ShapeError>([&] { unlike(x); }) ==
-        "[Residual] expected f to give float32[3, 3] like the projection, given float32[3, 1]");
+  line = __LINE__ + 1;
+  message = message_of<ShapeError>([&] { unlike(x); });
+  CHECK(message ==
+        "[Residual] expected f to give float32[3, 3] like the projection, given float32[3, 1] " + here(line));
+  // Inside another layer, the line of who called that.
+  line = __LINE__ + 1;
+  message = message_of<ShapeError>([&] { nn::Sequential{narrow}(x); });
+  CHECK(message.find(here(line) + "\n  in 0: Residual") != message.npos);
   const nn::Residual deep(nn::Linear(5, 5, rng));
-  const int line = __LINE__ + 1;
-  const std::string message = message_of<ShapeError>([&] { nn::Sequential{deep}(x); });
+  line = __LINE__ + 1;
+  message = message_of<ShapeError>([&] { nn::Sequential{deep}(x); });
   CHECK(message.find(here(line)) != message.npos);
   CHECK(message.find("\n  in f: Linear 5→5\n  in 0: Residual") != message.npos);
 }
@@ -60,9 +69,13 @@ TEST_CASE("nn/containers: Parallel puts branches side by side or adds them") {
   const nn::Parallel net(nn::Join::sum, a, b);
   CHECK(net.size() == 2);
   CHECK(parameters(net)[2].name() == "1.weight");
+  const nn::Parallel uneven(nn::Join::sum, a, nn::Linear(4, 1, rng));
+  const int line = __LINE__ + 1;
+  const std::string message = message_of<ShapeError>([&] { uneven(x); });
   CHECK(
-      message_of<ShapeError>([&] { nn::Parallel(nn::Join::sum, a, nn::Linear(4, 1, rng))(x); }) ==
-      "[Parallel] expected every branch to give float32[2, 3], like branch 0, branch 1 gives float32[2, 1]");
+      message ==
+      "[Parallel] expected every branch to give float32[2, 3], like branch 0, branch 1 gives float32[2, 1] " +
+          here(line));
   Tape tape;
   const Gradients g = tape.gradient(sum(square(net(x))));
   CHECK(unused(parameters(net), g).empty());

@@ -52,6 +52,35 @@ TEST_CASE("nn/dataset: a split has every sample once and its target with it") {
   }
 }
 
+TEST_CASE("nn/dataset: a stratified split keeps the share of each class") {
+  // Of four classes with 1, 10, 53 and 136 samples.
+  std::vector<int64_t> classes(200);
+  for (size_t i = 0; i < classes.size(); ++i) classes[i] = i < 1 ? 7 : i < 11 ? -2 : i < 64 ? 0 : 3;
+  const nn::Dataset data{arange(0, 200), from_vector(classes, {200})};
+  Rng rng{4}, same{4};
+  for (double part : {0.1, 0.25, 0.5, 0.9}) {
+    CAPTURE(part);
+    const nn::Split split = nn::train_test_split(data, part, rng, true);
+    CHECK(split.test.size() == static_cast<int64_t>(200 * part));
+    for (int64_t c : {7, -2, 0, 3}) {
+      CAPTURE(c);
+      const auto count = [c](const Tensor& t) { return sum(cast(eq(t, c), float64)).item(); };
+      CHECK(std::fabs(count(split.test.targets) - count(data.targets) * part) < 1);
+    }
+    std::vector<int64_t> all = split.train.inputs.to_vector<int64_t>();
+    for (int64_t i : split.test.inputs.to_vector<int64_t>()) all.push_back(i);
+    // In random order, not by class.
+    CHECK_FALSE(std::is_sorted(all.begin(), all.end()));
+    CHECK_FALSE(equal(split.train.targets, sort(split.train.targets).values));
+    std::sort(all.begin(), all.end());
+    CHECK(all == data.inputs.to_vector<int64_t>());
+    CHECK(equal(nn::train_test_split(data, part, same, true).test.inputs, split.test.inputs));
+  }
+  const nn::Dataset numbers{data.inputs, ones({200})};
+  CHECK(message_of<DTypeError>([&] { nn::train_test_split(numbers, 0.5, rng, true); }) ==
+        "[train_test_split] expected classes, int64 [n], to stratify by, given float32[200]");
+}
+
 TEST_CASE("nn/dataset: spiral and moons without noise lie on their curves") {
   Rng rng{2};
   const nn::Dataset arms = nn::spiral(301, rng, 3, 0, 0.75);
