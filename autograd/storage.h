@@ -8,8 +8,9 @@
 namespace tapegrad::detail {
 
 inline constexpr size_t kPoolAlign = 64;
-inline constexpr size_t kPoolSmall =
-    4096;  // up to here there is one list of free blocks per multiple of 64 bytes
+// Up to here, 4096 bytes of elements behind a header, there is one list of free blocks per multiple of 64
+// bytes.
+inline constexpr size_t kPoolSmall = 4096 + kPoolAlign;
 
 struct FreeBlock {
   FreeBlock* next;

@@ -152,7 +152,9 @@ struct LinearBackwardWeight {
     const int rank = call.rank(0);
     const int64_t* g = call.in(0).dims();
     const int64_t* x = call.in(1).dims();
-    if (rank == 0 || call.rank(1) != rank || !std::equal(g, g + rank - 1, x)) {
+    bool same_rows = rank != 0 && call.rank(1) == rank;
+    for (int d = 0; same_rows && d + 1 < rank; ++d) same_rows = g[d] == x[d];
+    if (!same_rows) {
       call.shape_error("expected g [..., out] and x [..., in] with the same rows");
     }
     const int64_t dims[] = {g[rank - 1], x[rank - 1]};
