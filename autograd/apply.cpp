@@ -28,12 +28,19 @@ struct LiteralBody {
   double value;  // of the tensors' dtype
 };
 
+// Field by field: copied as a block, right after its fields were written one by one, it would stall.
+void copy_line(const SourceLine& from, SourceLine& to) {
+  to.file = from.file;
+  to.line = from.line;
+}
+
 }  // namespace
 
-CallSite::CallSite(const SourceLine& where, bool force) : saved_(t_state.site) {
-  if (force || saved_.file == nullptr) t_state.site = where;
+CallSite::CallSite(const SourceLine& where, bool force) {
+  copy_line(t_state.site, saved_);
+  if (force || saved_.file == nullptr) copy_line(where, t_state.site);
 }
-CallSite::~CallSite() { t_state.site = saved_; }
+CallSite::~CallSite() { copy_line(saved_, t_state.site); }
 const SourceLine& CallSite::where() const { return t_state.site; }
 
 // Carries one call through the door, step by step.
@@ -87,13 +94,16 @@ class Invocation {
                           {call_.out_, static_cast<size_t>(call_.outputs_)});
   }
 
-  // Onto the tape, where one records and an operand is tracked.
-  [[gnu::always_inline]] void note() {
-    if (tracked_ && call_.outputs_ > 0 && detail::is_recorded(*call_.op_, *call_.out_[0])) {
-      detail::record(*t_state.tape, *call_.op_, call_.options_, call_.where_,
-                     {call_.args_, static_cast<size_t>(call_.inputs_)},
-                     {call_.out_, static_cast<size_t>(call_.outputs_)});
-    }
+  // Onto the tape, where one records and an operand is tracked. Apart from `run`, for which it would take
+  // registers.
+  void note() {
+    if (tracked_) record();
+  }
+  [[gnu::noinline]] void record() {
+    if (call_.outputs_ == 0 || !detail::is_recorded(*call_.op_, *call_.out_[0])) return;
+    detail::record(*t_state.tape, *call_.op_, call_.options_, call_.where_,
+                   {call_.args_, static_cast<size_t>(call_.inputs_)},
+                   {call_.out_, static_cast<size_t>(call_.outputs_)});
   }
 
   Cost cost() {

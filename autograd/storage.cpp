@@ -5,7 +5,9 @@
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "autograd/raise.h"
@@ -64,8 +66,8 @@ Shared& shared() {
 }
 
 struct ThreadPool;
-thread_local ThreadPool* t_pool = nullptr;
-thread_local bool t_ended = false;
+[[gnu::tls_model("initial-exec")]] thread_local constinit ThreadPool* t_pool = nullptr;
+thread_local constinit bool t_ended = false;
 
 struct ThreadPool {
   SmallBlocks small = {};
@@ -131,10 +133,11 @@ struct ThreadPool {
   }
 };
 
+// Null in a thread's last moments, and without memory for it.
 ThreadPool* thread_pool() {
   if (t_pool == nullptr && !t_ended) {
-    thread_local ThreadPool pool;
-    t_pool = &pool;
+    thread_local std::unique_ptr<ThreadPool> pool;
+    pool.reset(new (std::nothrow) ThreadPool);
   }
   return t_pool;
 }

@@ -8,8 +8,9 @@
 namespace tapegrad::detail {
 
 inline constexpr size_t kPoolAlign = 64;
-inline constexpr size_t kPoolSmall =
-    4096;  // up to here there is one list of free blocks per multiple of 64 bytes
+// Up to here, 4096 bytes of elements behind a header, there is one list of free blocks per multiple of 64
+// bytes.
+inline constexpr size_t kPoolSmall = 4096 + kPoolAlign;
 
 struct FreeBlock {
   FreeBlock* next;
@@ -20,7 +21,10 @@ struct SmallBlocks {
   int64_t surplus;  // blocks freed here beyond those allocated here, since the last gift to other threads
 };
 inline constexpr int64_t kPoolSurplus = 4096;
-extern thread_local constinit SmallBlocks* t_small_blocks;
+// This model of thread-local storage reads a variable without a call, which position-independent code makes
+// otherwise; every function on the way of an op would save its registers for it. It draws on a small store
+// when a program loads the library as it runs, so thread-local variables of the library are few and small.
+[[gnu::tls_model("initial-exec")]] extern thread_local constinit SmallBlocks* t_small_blocks;
 
 constexpr size_t pool_round_up(size_t bytes) {
   return bytes == 0 ? kPoolAlign : (bytes + kPoolAlign - 1) & ~(kPoolAlign - 1);

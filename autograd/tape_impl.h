@@ -196,7 +196,7 @@ struct ThreadState {
   Trace* trace = nullptr;    // where a program is being recorded
   SourceLine site;           // set: everything below reports this line (an nn layer's caller, a swept record)
 };
-extern thread_local constinit ThreadState t_state;
+[[gnu::tls_model("initial-exec")]] extern thread_local constinit ThreadState t_state;  // see t_small_blocks
 
 // True for the serial of a tape that is alive on any thread.
 bool is_live(uint64_t serial);

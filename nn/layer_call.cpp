@@ -3,7 +3,7 @@
 namespace tapegrad::nn {
 namespace {
 
-thread_local constinit detail::LayerObserver* t_observer = nullptr;
+[[gnu::tls_model("initial-exec")]] thread_local constinit detail::LayerObserver* t_observer = nullptr;
 
 }  // namespace
 

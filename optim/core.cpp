@@ -82,18 +82,19 @@ const std::vector<uint32_t>& Core::find(const Gradients& gradients, bool allow_u
   const std::span<const Gradients::Entry> entries(gradients.entries());
   present_.clear();
   present_.reserve(members_.size());
-  for (uint32_t i = 0; i < members_.size(); ++i) {
-    Member& member = members_[i];
+  uint32_t i = 0;
+  for (Member& member : members_) {
+    const uint32_t at = i++;
     const CellRef& cell = member.cell;
     auto holds = [&](size_t place) { return entries[place].parameter.handle() == cell.handle(); };
     // Most often where it stood at the step before.
-    if (member.place >= entries.size() || !holds(member.place)) {
+    if (member.place >= entries.size() || !holds(member.place)) [[unlikely]] {
       size_t place = 0;
       while (place < entries.size() && !holds(place)) ++place;
       if (place == entries.size()) continue;
       member.place = place;
     }
-    present_.push_back(i);
+    present_.push_back(at);
     const Tensor& g = entries[member.place].gradient;
     if (cell.fits(g)) continue;
     const Tensor w = cell.value();

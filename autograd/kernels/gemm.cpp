@@ -43,6 +43,10 @@ Matrices matrices(DType dtype, const Gemm& g, const void* a, const void* b, void
           offset(dtype, c, i * g.stride_c)};
 }
 
+Matrices first_of(const void* a, const void* b, void* c) {
+  return {static_cast<const char*>(a), static_cast<const char*>(b), static_cast<char*>(c)};
+}
+
 // Cuts [0, size) into `count` nearly equal pieces at multiples of `unit` and gives the start of piece i.
 int64_t cut(int64_t size, int64_t count, int64_t unit, int64_t i) {
   return i == count ? size : size * i / count / unit * unit;
@@ -77,6 +81,15 @@ void tiny_product(std::index_sequence<P...>, const Gemm& g, const T* a, const T*
   if (bias == nullptr) bias = &zero, bias_step = 0;
   for (; rows > 0; --rows, a += a_row) {
     const T *column = b, *start = bias;
+    if constexpr (sizeof...(P) == 1) {
+      if (b_column == 1 && bias_step == 0) {  // written out apart, so that it runs on vectors
+        const T* __restrict right = column;
+        T* __restrict to = c;
+        for (int64_t j = 0; j < columns; ++j) to[j] = *start + *a * right[j];
+        c += columns;
+        continue;
+      }
+    }
     for (int64_t j = columns; j > 0; --j, column += b_column, start += bias_step) {
       T sum = *start;
       if constexpr (sizeof...(P) > 0) {
@@ -170,7 +183,8 @@ __attribute__((noinline)) void product_with_vector(DType dtype, const Gemm& g, c
                          product.run(dtype, g, matrices(dtype, g, a, b, c, i), bias, begin, end);
                        });
   }
-  for (int64_t i = 0; i < g.batch; ++i) {
+  product.run(dtype, g, first_of(a, b, c), bias, 0, product.count);
+  for (int64_t i = 1; i < g.batch; ++i) {
     product.run(dtype, g, matrices(dtype, g, a, b, c, i), bias, 0, product.count);
   }
 }
@@ -182,7 +196,8 @@ __attribute__((noinline)) void product_of_vectors(DType dtype, const Gemm& g, co
     outer_product(dtype, of.a, of.b, bias, g.n, of.c, begin, end);
   };
   if (g.m * g.n * g.batch >= kParallelElements) return over_pieces(g, g.m, g.n, 1, run);
-  for (int64_t i = 0; i < g.batch; ++i) run(i, 0, g.m);
+  outer_product(dtype, a, b, bias, g.n, c, 0, g.m);
+  for (int64_t i = 1; i < g.batch; ++i) run(i, 0, g.m);
 }
 
 // ---- matrices ----

@@ -48,11 +48,14 @@ struct Linear {
       }
     }
     int64_t dims[kMaxRank];
-    std::copy(call.in(0).dims(), call.in(0).dims() + call.rank(0), dims);
-    dims[call.rank(0) - 1] = weight[0];
-    int64_t numel = 1;
+    int64_t numel = weight[0];
     bool overflow = false;
-    for (int d = 0; d < call.rank(0); ++d) overflow |= __builtin_mul_overflow(numel, dims[d], &numel);
+    const int last = call.rank(0) - 1;
+    for (int d = 0; d < last; ++d) {
+      dims[d] = call.in(0).dims()[d];
+      overflow |= __builtin_mul_overflow(numel, dims[d], &numel);
+    }
+    dims[last] = weight[0];
     // As in Shape: room for 8 bytes an element and a header.
     if (overflow || numel > (INT64_MAX >> 4)) call.shape_error("element count: overflow");
     call.output(call.dtype(0), {dims, static_cast<size_t>(call.rank(0))}, numel);
@@ -149,7 +152,9 @@ struct LinearBackwardWeight {
     const int rank = call.rank(0);
     const int64_t* g = call.in(0).dims();
     const int64_t* x = call.in(1).dims();
-    if (rank == 0 || call.rank(1) != rank || !std::equal(g, g + rank - 1, x)) {
+    bool same_rows = rank != 0 && call.rank(1) == rank;
+    for (int d = 0; same_rows && d + 1 < rank; ++d) same_rows = g[d] == x[d];
+    if (!same_rows) {
       call.shape_error("expected g [..., out] and x [..., in] with the same rows");
     }
     const int64_t dims[] = {g[rank - 1], x[rank - 1]};
