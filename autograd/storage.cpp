@@ -1,5 +1,7 @@
 #include "autograd/storage.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -23,7 +25,8 @@ namespace {
 
 constexpr size_t kAlign = kPoolAlign;
 constexpr size_t kSmallLimit = kPoolSmall;
-constexpr size_t kSlabBytes = size_t{256} << 10;        // small blocks are cut from slabs
+constexpr size_t kFirstSlab = size_t{256} << 10;        // small blocks are cut from slabs, a thread's
+constexpr size_t kLargestSlab = kHugePage;              // first ones doubling in size
 constexpr size_t kLargeCacheBytes = size_t{512} << 20;  // what one thread keeps of large blocks
 constexpr int kSmallClasses = static_cast<int>(kSmallLimit / kAlign);
 constexpr int kLargeClasses = 8 * 48;  // eight sizes per doubling
@@ -31,8 +34,12 @@ constexpr int kLargeClasses = 8 * 48;  // eight sizes per doubling
 std::atomic<size_t> g_reserved{0};
 
 void* system_allocate(size_t bytes) {
-  void* memory = std::aligned_alloc(kAlign, bytes);
+  void* memory = std::aligned_alloc(bytes < kHugePage ? kAlign : kHugePage, bytes);
   if (memory == nullptr) raise<ResourceError>("out of memory: {} bytes asked for", bytes);
+#ifdef MADV_HUGEPAGE
+  // Advice: a system that has no such pages may refuse. What is left beyond the last whole one stays small.
+  if (bytes >= kHugePage) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
   g_reserved.fetch_add(bytes, std::memory_order_relaxed);
   return memory;
 }
@@ -73,6 +80,7 @@ struct ThreadPool {
   size_t large_bytes = 0;
   char* slab = nullptr;
   char* slab_end = nullptr;
+  size_t next_slab = kFirstSlab;
 
   ThreadPool() {
     t_pool = this;
@@ -119,11 +127,13 @@ struct ThreadPool {
       }
     }
     if (slab == nullptr || static_cast<size_t>(slab_end - slab) < bytes) {
-      void* memory = system_allocate(kSlabBytes);
+      const size_t size = next_slab;
+      void* memory = system_allocate(size);
+      next_slab = std::min(2 * size, kLargestSlab);
       std::lock_guard lock(shared().mutex);
       shared().slabs.push_back(memory);
       slab = static_cast<char*>(memory);
-      slab_end = slab + kSlabBytes;
+      slab_end = slab + size;
     }
     char* block = slab;
     slab += bytes;

@@ -42,7 +42,7 @@ bool is_live(uint64_t serial) {
 
 void* Arena::allocate_block(size_t bytes) {
   const size_t next = blocks_.empty() ? 0 : current_ + 1;
-  const size_t wanted = std::max(bytes, kBlockBytes);
+  const size_t wanted = std::max(bytes, next < kSmallBlocks ? kBlockBytes : kHugePage);
   if (next >= blocks_.size()) {
     blocks_.push_back({static_cast<char*>(pool_allocate(wanted)), wanted});
   } else if (blocks_[next].bytes < bytes) {
