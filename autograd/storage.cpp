@@ -34,11 +34,15 @@ constexpr int kLargeClasses = 8 * 48;  // eight sizes per doubling
 std::atomic<size_t> g_reserved{0};
 
 void* system_allocate(size_t bytes) {
-  void* memory = std::aligned_alloc(bytes < kHugePage ? kAlign : kHugePage, bytes);
+  void* memory = std::aligned_alloc(bytes == kHugePage ? kHugePage : kAlign, bytes);
   if (memory == nullptr) raise<ResourceError>("out of memory: {} bytes asked for", bytes);
 #ifdef MADV_HUGEPAGE
-  // Advice: a system that has no such pages may refuse. What is left beyond the last whole one stays small.
-  if (bytes >= kHugePage) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+  // Advice, which a system may refuse. What lies outside of whole pages stays small; aligning all large
+  // tensors would put their rows on the same lines of the cache.
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(memory), first = (begin + kHugePage - 1) / kHugePage,
+                  last = (begin + bytes) / kHugePage;
+  if (first < last)
+    madvise(reinterpret_cast<void*>(first * kHugePage), (last - first) * kHugePage, MADV_HUGEPAGE);
 #endif
   g_reserved.fetch_add(bytes, std::memory_order_relaxed);
   return memory;

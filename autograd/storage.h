@@ -10,8 +10,8 @@ namespace tapegrad::detail {
 inline constexpr size_t kPoolAlign = 64;
 inline constexpr size_t kPoolSmall =
     4096;  // up to here there is one list of free blocks per multiple of 64 bytes
-// Memory of this much and more is aligned to it and asked for in pages of this size, where the system has
-// them: a page costs a fault, and a long tape touches hundreds of bytes a record.
+// Memory of this much and more is asked for in pages of this size, where the system has them, and memory of
+// just this much is aligned to it: a page costs a fault, and a long tape touches hundreds of bytes a record.
 inline constexpr size_t kHugePage = size_t{2} << 20;
 
 struct FreeBlock {
