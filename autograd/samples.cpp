@@ -20,4 +20,6 @@ void Samples::add_error(std::string_view gist, std::vector<Tensor> inputs, Optio
   errors_.push_back({std::move(inputs), OptionsBox(options), gist});
 }
 
+void Samples::add_convention(Convention convention) { conventions_.push_back(std::move(convention)); }
+
 }  // namespace tapegrad

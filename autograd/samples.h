@@ -63,10 +63,10 @@ class TAPEGRAD_API Samples {
   Tensor values(const detail::Nested& list) { return tensor(list, dtype_); }
   Tensor integers(const Shape& shape, int64_t low, int64_t high) { return rng_.integers(shape, low, high); }
 
-  void add(std::vector<Tensor> inputs, OptionsRef options = {});
-  void add_error(std::string_view gist, std::vector<Tensor> inputs, OptionsRef options = {});
-
-  void add_convention(Convention convention) { conventions_.push_back(std::move(convention)); }
+  // Cold, and with them the functions that call them: samples are compiled for size.
+  [[gnu::cold]] void add(std::vector<Tensor> inputs, OptionsRef options = {});
+  [[gnu::cold]] void add_error(std::string_view gist, std::vector<Tensor> inputs, OptionsRef options = {});
+  [[gnu::cold]] void add_convention(Convention convention);
 
   const std::vector<Sample>& samples() const { return samples_; }
   const std::vector<ErrorSample>& errors() const { return errors_; }

@@ -1,5 +1,7 @@
 #include "autograd/storage.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -25,7 +27,8 @@ namespace {
 
 constexpr size_t kAlign = kPoolAlign;
 constexpr size_t kSmallLimit = kPoolSmall;
-constexpr size_t kSlabBytes = size_t{256} << 10;        // small blocks are cut from slabs
+constexpr size_t kFirstSlab = size_t{256} << 10;        // small blocks are cut from slabs, a thread's
+constexpr size_t kLargestSlab = kHugePage;              // first ones doubling in size
 constexpr size_t kLargeCacheBytes = size_t{512} << 20;  // what one thread keeps of large blocks
 constexpr int kSmallClasses = static_cast<int>(kSmallLimit / kAlign);
 constexpr int kLargeClasses = 8 * 48;  // eight sizes per doubling
@@ -33,8 +36,16 @@ constexpr int kLargeClasses = 8 * 48;  // eight sizes per doubling
 std::atomic<size_t> g_reserved{0};
 
 void* system_allocate(size_t bytes) {
-  void* memory = std::aligned_alloc(kAlign, bytes);
+  void* memory = std::aligned_alloc(bytes == kHugePage ? kHugePage : kAlign, bytes);
   if (memory == nullptr) raise<ResourceError>("out of memory: {} bytes asked for", bytes);
+#ifdef MADV_HUGEPAGE
+  // Advice, which a system may refuse. What lies outside of whole pages stays small; aligning all large
+  // tensors would put their rows on the same lines of the cache.
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(memory), first = (begin + kHugePage - 1) / kHugePage,
+                  last = (begin + bytes) / kHugePage;
+  if (first < last)
+    madvise(reinterpret_cast<void*>(first * kHugePage), (last - first) * kHugePage, MADV_HUGEPAGE);
+#endif
   g_reserved.fetch_add(bytes, std::memory_order_relaxed);
   return memory;
 }
@@ -75,6 +86,7 @@ struct ThreadPool {
   size_t large_bytes = 0;
   char* slab = nullptr;
   char* slab_end = nullptr;
+  size_t next_slab = kFirstSlab;
 
   ThreadPool() {
     t_pool = this;
@@ -121,11 +133,13 @@ struct ThreadPool {
       }
     }
     if (slab == nullptr || static_cast<size_t>(slab_end - slab) < bytes) {
-      void* memory = system_allocate(kSlabBytes);
+      const size_t size = next_slab;
+      void* memory = system_allocate(size);
+      next_slab = std::min(2 * size, kLargestSlab);
       std::lock_guard lock(shared().mutex);
       shared().slabs.push_back(memory);
       slab = static_cast<char*>(memory);
-      slab_end = slab + kSlabBytes;
+      slab_end = slab + size;
     }
     char* block = slab;
     slab += bytes;

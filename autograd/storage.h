@@ -11,6 +11,9 @@ inline constexpr size_t kPoolAlign = 64;
 // Up to here, 4096 bytes of elements behind a header, there is one list of free blocks per multiple of 64
 // bytes.
 inline constexpr size_t kPoolSmall = 4096 + kPoolAlign;
+// Memory of this much and more is asked for in pages of this size, where the system has them, and memory of
+// just this much is aligned to it: a page costs a fault, and a long tape touches hundreds of bytes a record.
+inline constexpr size_t kHugePage = size_t{2} << 20;
 
 struct FreeBlock {
   FreeBlock* next;

@@ -41,7 +41,7 @@ bool is_live(uint64_t serial) {
 }
 
 void* Arena::allocate_block(size_t bytes) {
-  const size_t wanted = std::max(bytes, kBlockBytes);
+  const size_t wanted = std::max(bytes, used_blocks_ < kSmallBlocks ? kBlockBytes : kHugePage);
   if (used_blocks_ == blocks_.size()) {
     blocks_.push_back({static_cast<char*>(pool_allocate(wanted)), wanted});
   } else if (Block& next = blocks_[used_blocks_]; next.bytes < bytes) {

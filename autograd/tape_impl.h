@@ -49,17 +49,28 @@ class ChunkedList {
   }
 
  private:
+  static constexpr size_t kChunkBytes = sizeof(T) * kPerChunk;
+  static constexpr size_t kSingle = 32;  // chunks that are allocated one by one; those that follow by groups
+  static constexpr size_t kGroup = kHugePage / kChunkBytes;  // so that they lie in huge pages
+
   void add_chunk() {
     if (size_ >= kMost) throw_full();
     const size_t chunk = size_ / kPerChunk;
-    if (chunk == chunks_.size()) chunks_.push_back(static_cast<T*>(pool_allocate(sizeof(T) * kPerChunk)));
+    if (chunk == chunks_.size()) allocate(chunk < kSingle ? 1 : kGroup);
     next_ = chunks_[chunk];
     end_ = next_ + kPerChunk;
   }
+  void allocate(size_t count) {
+    if (chunks_.capacity() < chunks_.size() + count) chunks_.reserve(2 * chunks_.size() + count);
+    T* memory = static_cast<T*>(pool_allocate(bytes_of(count)));
+    for (size_t i = 0; i < count; ++i) chunks_.push_back(memory + i * kPerChunk);
+  }
+  static size_t bytes_of(size_t count) { return count == 1 ? kChunkBytes : kHugePage; }
   void shrink(size_t chunks) {
     while (chunks_.size() > chunks) {
-      pool_free(chunks_.back(), sizeof(T) * kPerChunk);
-      chunks_.pop_back();
+      const size_t count = chunks_.size() > kSingle ? kGroup : 1;
+      pool_free(chunks_[chunks_.size() - count], bytes_of(count));
+      chunks_.resize(chunks_.size() - count);
     }
   }
 
@@ -87,7 +98,7 @@ class Arena {
   }
 
  private:
-  static constexpr size_t kBlockBytes = 32768;
+  static constexpr size_t kBlockBytes = 32768, kSmallBlocks = 64;  // blocks that follow are huge pages
   struct Block {
     char* memory;
     size_t bytes;

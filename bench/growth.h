@@ -8,7 +8,7 @@ namespace tapegrad::bench {
 
 struct Growth {
   long long records;        // ops on single elements, one after the other
-  double ns_per_record;     // recorded and swept
+  double ns_per_record;     // recorded and swept, in processor time
   double bytes_per_record;  // heap in use at once
 };
 

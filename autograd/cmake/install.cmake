@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 
 get_target_property(library_type tapegrad_autograd TYPE)
-set(pc_requires "fmt libhwy zlib ${TAPEGRAD_CBLAS}")
+set(pc_requires "fmt zlib ${TAPEGRAD_CBLAS}")
 if(library_type STREQUAL "STATIC_LIBRARY")
   set(TAPEGRAD_STATIC ON)
   set(pc_dependencies "Requires: ${pc_requires}\nLibs.private: -pthread")

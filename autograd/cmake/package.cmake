@@ -14,6 +14,6 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 # The headers of these are not needed, but their libraries and pkg-config files are.
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "libfmt-dev, libhwy-dev, libopenblas-dev, zlib1g-dev, g++ (>= 4:12) | clang (>= 1:14)")
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libfmt-dev, libopenblas-dev, zlib1g-dev, g++ (>= 4:12) | clang (>= 1:14)")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "cmake (>= 3.25), pkg-config")
 include(CPack)

@@ -22,7 +22,7 @@ int find_target_index();
 }  // namespace detail
 
 // The function of the target in use, of the table that HWY_EXPORT makes: HWY_DYNAMIC_DISPATCH without its
-// call into libhwy, which takes as long as a small kernel.
+// call, which takes as long as a small kernel.
 template <class F>
 F target(const F* table) {
   const int i = detail::target_index.load(std::memory_order_relaxed);
