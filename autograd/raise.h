@@ -9,7 +9,7 @@
 namespace tapegrad {
 
 template <class E, class... Args>
-[[noreturn, gnu::cold]] void raise(fmt::format_string<Args...> format, Args&&... args) {
+[[noreturn]] void raise(fmt::format_string<Args...> format, Args&&... args) {
   throw E(fmt::format(format, std::forward<Args>(args)...));
 }
 
