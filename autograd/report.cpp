@@ -79,7 +79,8 @@ double Report::resolution(double q) const {
     if (e.verdict == Verdict::agree && e.scale > 0) bars.push_back(e.bar / e.scale);
   }
   if (bars.empty()) return 0;
-  const auto at = static_cast<size_t>(std::lround(std::clamp(q, 0.0, 1.0) * static_cast<double>(bars.size() - 1)));
+  const auto at =
+      static_cast<size_t>(std::lround(std::clamp(q, 0.0, 1.0) * static_cast<double>(bars.size() - 1)));
   std::nth_element(bars.begin(), bars.begin() + static_cast<std::ptrdiff_t>(at), bars.end());
   return bars[at];
 }

@@ -74,7 +74,8 @@ TEST_CASE_TEMPLATE("kernels/index: gathered in the middle of three axes, for any
 TEST_CASE("kernels/index: gathered behind axes of which the index covers a part") {
   Numbers numbers(5);
   const std::vector<float> x = numbers.vector<float>(3 * 2 * 9 * 16);
-  for (const auto& [a, b] : {std::pair<int64_t, int64_t>{3, 1}, {2, 2}, {2, 1}, {3, 2}, {1, 2}, {1, 1}}) {
+  for (const auto& size : {std::pair<int64_t, int64_t>{3, 1}, {2, 2}, {2, 1}, {3, 2}, {1, 2}, {1, 1}}) {
+    const int64_t a = size.first, b = size.second;
     CAPTURE(a);
     CAPTURE(b);
     std::vector<int64_t> index(static_cast<size_t>(a * b * 9 * 16));
