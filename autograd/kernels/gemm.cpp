@@ -211,13 +211,16 @@ bool is_small(const Gemm& g) {
   return g.n <= kGemmColumns || g.m * g.k <= (int64_t{1} << 17);
 }
 
-__attribute__((noinline)) void small_product(DType dtype, const Gemm& g, const void* a, const void* b,
-                                             const void* bias, void* c) {
+// Whether it does not go to the BLAS. Of long sums the BLAS makes pieces, which round less.
+bool is_own(const Gemm& g) { return is_small(g) || (g.k <= 4096 && gemm_leads()); }
+
+__attribute__((noinline)) void own_product(DType dtype, const Gemm& g, const void* a, const void* b,
+                                           const void* bias, void* c, const void* alpha = nullptr) {
   const int64_t cost = g.m * g.n * g.k;
   if (cost * g.batch < kParallelCost) {
     for (int64_t i = 0; i < g.batch; ++i) {
       const Matrices of = matrices(dtype, g, a, b, c, i);
-      gemm_small(dtype, g, {0, g.m, 0, g.n}, of.a, of.b, bias, of.c);
+      gemm_small(dtype, g, {0, g.m, 0, g.n}, of.a, of.b, bias, of.c, alpha);
     }
     return;
   }
@@ -234,7 +237,7 @@ __attribute__((noinline)) void small_product(DType dtype, const Gemm& g, const v
       const Matrices of = matrices(dtype, g, a, b, c, i / parts);
       const int64_t row = i % parts / across * rows, column = i % parts % across * columns;
       const GemmPart part{row, std::min(row + rows, g.m), column, std::min(column + columns, g.n)};
-      gemm_small(dtype, g, part, of.a, of.b, bias, of.c);
+      gemm_small(dtype, g, part, of.a, of.b, bias, of.c, alpha);
     }
   });
 }
@@ -316,7 +319,7 @@ void gemm(DType dtype, const Gemm& g, const void* a, const void* b, const void* 
   }
   if (g.m == 1 || g.n == 1) return product_with_vector(dtype, g, a, b, bias, c);
   if (g.k == 1) return product_of_vectors(dtype, g, a, b, bias, c);
-  if (is_small(g)) return small_product(dtype, g, a, b, bias, c);
+  if (is_own(g)) return own_product(dtype, g, a, b, bias, c);
   large_product(dtype, g, a, b, bias, c);
 }
 
@@ -382,6 +385,7 @@ bool gemm_accumulates(const Gemm& g) {
 void gemm_accumulate(DType dtype, const Gemm& g, const void* a, const void* b, const void* alpha, void* c) {
   const double by = dtype == DType::float32 ? static_cast<double>(*static_cast<const float*>(alpha))
                                             : *static_cast<const double*>(alpha);
+  if (is_own(g)) return own_product(dtype, g, a, b, nullptr, c, alpha);
   large_product(dtype, g, a, b, nullptr, c, {by, 1});
 }
 

@@ -25,10 +25,10 @@ struct Gemm {
 // Overwrites c with the product, plus bias [n] on each row unless it is null; k = 0 gives the bias, or zeros.
 // c must not overlap the operands. NaN and infinities follow IEEE arithmetic: nothing is skipped.
 //
-// float32 and float64 only. Which kernel runs, and how the work is cut, follows from the shape and the dtype
-// alone, so the result has the same bits for any number of threads. Large products run on the CBLAS, one
-// thread per tile; at the first of them OpenBLAS, where it is what is linked, is set to one thread for the
-// whole process.
+// float32 and float64 only. Which kernel runs, and how the work is cut, follows on one processor from the
+// shape and the dtype alone, so the result has the same bits for any number of threads. Large products run on
+// the CBLAS, one thread per tile, but with AVX-512 only those of more than 4096 steps of k; at the first of
+// them OpenBLAS, where it is what is linked, is set to one thread for the whole process.
 void gemm(DType dtype, const Gemm& shape, const void* a, const void* b, const void* bias, void* c);
 
 // The product in slices, each with the bits it has in the whole: the rows of c or, where c has one row, its
@@ -59,10 +59,10 @@ bool gemm_as_direct(const Gemm& shape, DirectOp& op, bool& swapped);
 void gemm_and_move_as_direct(const Gemm& shape, DirectOp& op);  // of a shape that gemm_moves_too
 bool gemm_move_as_direct(DType dtype, const Gemm& shape, DirectOp& op, bool& swapped);
 
-// True for a product that runs on the CBLAS, which can add to what c holds.
+// True for a large product, which can be added to what c holds.
 bool gemm_accumulates(const Gemm& shape);
 // c += alpha·op(a)·op(b) for such a product; alpha is an element. Each element is off by at most
-// (k + 3)·u·|alpha|·Σ|a·b| + u·|c|.
+// (k + 3)·u·|alpha|·Σ|a·b| + (k / 128 + 1)·u·|c|.
 void gemm_accumulate(DType dtype, const Gemm& shape, const void* a, const void* b, const void* alpha,
                      void* c);
 

@@ -45,6 +45,7 @@ struct Strip {
   int64_t b_k, b_panel;
   int64_t k;
   const T* start;  // what the sums begin with, kStrip elements; null: c itself
+  const T* alpha;  // null, or c += *alpha·sum
   T* c;
   int64_t c_row;
   int64_t columns;
@@ -105,6 +106,15 @@ HWY_INLINE HWY_ATTR void store_rows(std::index_sequence<I...>, D d, const Vec<D>
   (StoreU(sum[I], d, rows + static_cast<int64_t>(I / Vectors) * step + I % Vectors * MaxLanes(d)), ...);
 }
 
+// The same rows of c, plus alpha times what was summed.
+template <size_t Vectors, class D, size_t... I>
+HWY_INLINE HWY_ATTR void add_to_rows(std::index_sequence<I...>, D d, const TFromD<D>* rows, int64_t step,
+                                     Vec<D> alpha, Vec<D>* sum) {
+  ((sum[I] = MulAdd(alpha, sum[I],
+                    LoadU(d, rows + static_cast<int64_t>(I / Vectors) * step + I % Vectors * MaxLanes(d)))),
+   ...);
+}
+
 // One block: `Rows` rows by the panel at `column`.
 template <size_t Rows, size_t Vectors, class T>
 HWY_INLINE HWY_ATTR void block(const Strip<T>& s, int64_t row, int64_t column) {
@@ -129,6 +139,11 @@ HWY_INLINE HWY_ATTR void block(const Strip<T>& s, int64_t row, int64_t column) {
     Vec<Tag<T>> across[Vectors];
     load_rows<Vectors>(std::make_index_sequence<Vectors>{}, d, b, 0, across);
     multiply_add<Vectors>(kAll, d, a, s.a_row, across, sum);
+  }
+  if (s.alpha != nullptr) {
+    if (columns < kWidth) load_narrow<Vectors>(c, s.c_row, columns, Rows, whole);
+    add_to_rows<Vectors>(kAll, d, columns < kWidth ? whole : c, columns < kWidth ? kWidth : s.c_row,
+                         Set(d, *s.alpha), sum);
   }
   if (columns >= kWidth || c + static_cast<int64_t>(Rows - 1) * s.c_row + kWidth <= s.spill) {
     store_rows<Vectors>(kAll, d, sum, c, s.c_row);
@@ -232,7 +247,7 @@ HWY_ATTR void pack_transposed(const T* b, int64_t b_row, int64_t k, int64_t colu
 
 template <class T>
 HWY_ATTR void strip(const Gemm& g, const GemmPart& part, int64_t column, int64_t columns, const T* a,
-                    const T* b, const T* bias, T* c) {
+                    const T* b, const T* bias, T* c, const T* alpha) {
   alignas(64) T packed[kPackedBytes / sizeof(T)];
   alignas(64) T start[kStrip<T>];
   const int64_t panels = (columns + kPanel<T> - 1) / kPanel<T>;
@@ -245,6 +260,7 @@ HWY_ATTR void strip(const Gemm& g, const GemmPart& part, int64_t column, int64_t
   Strip<T> s;
   s.a_row = g.transpose_a ? 1 : g.k;
   s.a_k = g.transpose_a ? g.m : 1;
+  s.alpha = alpha;
   s.c = c + part.row * g.n + column;
   s.c_row = g.n;
   s.columns = columns;
@@ -252,7 +268,7 @@ HWY_ATTR void strip(const Gemm& g, const GemmPart& part, int64_t column, int64_t
   for (int64_t p = 0; p < g.k; p += s.k) {
     s.k = direct ? g.k : std::min(kDepth, g.k - p);
     s.a = a + part.row * s.a_row + p * s.a_k;
-    s.start = p == 0 ? start : nullptr;
+    s.start = p == 0 || alpha != nullptr ? start : nullptr;
     s.b = direct ? b + column : packed;
     s.b_k = direct ? g.n : kPanel<T>;
     s.b_panel = direct ? kPanel<T> : kPanel<T> * kDepth;
@@ -272,8 +288,8 @@ HWY_ATTR void narrow_product(const Gemm& g, const GemmPart& part, const T* a, co
   alignas(64) T turned[kNarrowBytes / sizeof(T)];
   const Gemm other{
       .m = g.n, .n = g.m, .k = g.k, .transpose_a = !g.transpose_b, .transpose_b = !g.transpose_a};
-  strip(other, {0, g.n, part.row, part.row_end}, part.row, rows, b, a, static_cast<const T*>(nullptr),
-        turned);
+  strip(other, {0, g.n, part.row, part.row_end}, part.row, rows, b, a, static_cast<const T*>(nullptr), turned,
+        static_cast<const T*>(nullptr));
   for (int64_t j = 0; j < g.n; ++j) {
     for (int64_t i = part.row; i < part.row_end; ++i) c[i * g.n + j] = turned[j * g.m + i];
   }
@@ -289,22 +305,24 @@ bool is_narrow(const Gemm& g, const GemmPart& part, const void* bias) {
 // The strips go from the last to the first, as the panels do.
 template <class T>
 HWY_ATTR void product(const Gemm& g, const GemmPart& part, const void* a, const void* b, const void* bias,
-                      void* c) {
-  if (is_narrow<T>(g, part, bias)) {
+                      void* c, const void* alpha) {
+  if (alpha == nullptr && is_narrow<T>(g, part, bias)) {
     return narrow_product(g, part, static_cast<const T*>(a), static_cast<const T*>(b), static_cast<T*>(c));
   }
   for (int64_t end = part.column_end; end > part.column;) {
     const int64_t begin = part.column + (end - part.column - 1) / kStrip<T> * kStrip<T>;
     strip(g, part, begin, end - begin, static_cast<const T*>(a), static_cast<const T*>(b),
-          static_cast<const T*>(bias), static_cast<T*>(c));
+          static_cast<const T*>(bias), static_cast<T*>(c), static_cast<const T*>(alpha));
     end = begin;
   }
 }
 
 HWY_ATTR void gemm_small(DType dtype, const Gemm& shape, const GemmPart& part, const void* a, const void* b,
-                         const void* bias, void* c) {
-  (dtype == DType::float32 ? &product<float> : &product<double>)(shape, part, a, b, bias, c);
+                         const void* bias, void* c, const void* alpha) {
+  (dtype == DType::float32 ? &product<float> : &product<double>)(shape, part, a, b, bias, c, alpha);
 }
+
+bool gemm_leads() { return kManyRegisters && sizeof(float) * kLanes<float> == 64; }
 
 }  // namespace
 }  // namespace tapegrad::kernels::HWY_NAMESPACE
@@ -315,11 +333,13 @@ HWY_AFTER_NAMESPACE();
 namespace tapegrad::kernels {
 
 HWY_EXPORT(gemm_small);
+HWY_EXPORT(gemm_leads);
 
 void gemm_small(DType dtype, const Gemm& shape, const GemmPart& part, const void* a, const void* b,
-                const void* bias, void* c) {
-  target(HWY_DISPATCH_TABLE(gemm_small))(dtype, shape, part, a, b, bias, c);
+                const void* bias, void* c, const void* alpha) {
+  target(HWY_DISPATCH_TABLE(gemm_small))(dtype, shape, part, a, b, bias, c, alpha);
 }
+bool gemm_leads() { return target(HWY_DISPATCH_TABLE(gemm_leads))(); }
 
 }  // namespace tapegrad::kernels
 

@@ -109,17 +109,60 @@ TEST_CASE_TEMPLATE("kernels/gemm: random shapes of every path", T, float, double
   });
 }
 
-TEST_CASE_TEMPLATE("kernels/gemm: products on the BLAS", T, float, double) {
+// On the BLAS or here, as the target has it; sums of more than 4096 on the BLAS everywhere.
+TEST_CASE_TEMPLATE("kernels/gemm: large products", T, float, double) {
   Numbers numbers(3);
-  for (int transposed = 0; transposed < 4; ++transposed) {
-    for (const Gemm& g : {shape_of(130, 300, 70, transposed), shape_of(140, 520, 60, transposed),
-                          shape_of(530, 70, 120, transposed)}) {
-      for (bool bias : {false, true}) {
-        const Operands<T> x(g, bias, numbers);
-        if (!close_to_reference(x)) FAIL_CHECK(text(x.g));
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (int transposed = 0; transposed < 4; ++transposed) {
+      for (const Gemm& g : {shape_of(130, 300, 70, transposed), shape_of(140, 520, 60, transposed),
+                            shape_of(530, 70, 120, transposed), shape_of(65, 70, 4100, transposed)}) {
+        for (bool bias : {false, true}) {
+          const Operands<T> x(g, bias, numbers);
+          if (!close_to_reference(x)) FAIL_CHECK(text(x.g));
+        }
       }
     }
-  }
+  });
+}
+
+TEST_CASE_TEMPLATE("kernels/gemm: a product added to what is there stays within its bound", T, float,
+                   double) {
+  Numbers numbers(8);
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (int transposed = 0; transposed < 4; ++transposed) {
+      for (const Gemm& g : {shape_of(1900, 129, 70, transposed), shape_of(301, 65, 640, transposed),
+                            shape_of(1030, 200, 129, transposed)}) {
+        CAPTURE(text(g));
+        REQUIRE(gemm_accumulates(g));
+        const T alpha = T(-0.03);
+        const Operands<T> x(g, false, numbers);
+        const std::vector<T> before = numbers.vector<T>(g.m * g.n), product = x.run(&gemm_reference);
+        Operands<T> sizes = x;
+        sizes.a = magnitudes(x.a), sizes.b = magnitudes(x.b);
+        const std::vector<T> size = sizes.run(&gemm_reference);
+        const auto results = with_threads([&] {
+          std::vector<T> c = before;
+          gemm_accumulate(dtype_of<T>(), g, x.a.data(), x.b.data(), &alpha, c.data());
+          return c;
+        });
+        CHECK(same_bits(results[0], results[1]));
+        CHECK(same_bits(results[0], results[2]));
+        bool close = true;
+        for (size_t i = 0; i < before.size(); ++i) {
+          // The reference's own product, in float64, is rounded to T once.
+          const double c = static_cast<double>(before[i]), by = static_cast<double>(alpha);
+          const double want = c + by * static_cast<double>(product[16 + i]);
+          const double sum = std::fabs(by) * static_cast<double>(size[16 + i]);
+          const double bound = static_cast<double>(g.k + 4) * (kUnit<T> + kUnit<double>)*sum +
+                               static_cast<double>(g.k / 128 + 1) * kUnit<T> * std::fabs(c);
+          close = close && std::fabs(static_cast<double>(results[0][i]) - want) <= bound;
+        }
+        CHECK(close);
+      }
+    }
+  });
 }
 
 TEST_CASE_TEMPLATE("kernels/gemm: batches with strides, shared operands, and gaps", T, float, double) {
@@ -155,12 +198,15 @@ TEST_CASE_TEMPLATE("kernels/gemm: the same bits for one, two and three threads",
   batched.batch = 70;
   batched.stride_a = 64 * 32, batched.stride_b = 32 * 64, batched.stride_c = 64 * 64;
   shapes.push_back(batched);
-  for (const Gemm& g : shapes) {
-    const Operands<T> x(g, true, numbers);
-    const auto results = with_threads([&] { return x.product(); });
-    CHECK_MESSAGE(same_bits(results[0], results[1]), text(g));
-    CHECK_MESSAGE(same_bits(results[0], results[2]), text(g));
-  }
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    for (const Gemm& g : shapes) {
+      const Operands<T> x(g, true, numbers);
+      const auto results = with_threads([&] { return x.product(); });
+      CHECK_MESSAGE(same_bits(results[0], results[1]), text(g));
+      CHECK_MESSAGE(same_bits(results[0], results[2]), text(g));
+    }
+  });
 }
 
 // 0·inf and inf − inf are NaN on every path, and a NaN reaches its row or column and nothing else.

@@ -168,7 +168,8 @@ TEST_CASE("autograd/program_steps: fuse_updates stays within the bound it states
     }
     step(theirs, their_sgd, factors);
     const Tensor products = matmul(transpose(abs(factors), 0, 1), abs(x));
-    const Tensor bound = products * (rate * unit * (static_cast<double>(rows) + 5)) + abs(start) * (2 * unit);
+    const Tensor bound = products * (rate * unit * (static_cast<double>(rows) + 5)) +
+                         abs(start) * (static_cast<double>(rows / 128 + 2) * unit);
     const Tensor within = cast(le(abs(mine.value() - theirs.value()), bound), float64);
     CHECK(sum(within).item() == static_cast<double>(within.numel()));
     CHECK(!equal(mine.value(), start));
