@@ -247,7 +247,7 @@ void Vjp::add(int i, Tensor contribution) {
   }
 }
 
-Tensor Vjp::fitted(int i, Tensor contribution) const {
+Tensor Vjp::fitted(int i, const Tensor& contribution) const {
   const Body& x = body_of(sweep_.tape_, record_->inputs[i]);
   if (!contribution.defined()) {
     raise<GraphError>("[{}] its VJP gave an undefined tensor for operand {}{}", op().name,

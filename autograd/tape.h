@@ -146,7 +146,7 @@ class TAPEGRAD_API Vjp {
   bool needs_far(int i) const;
   uint32_t input_place(int i) const;
   uint32_t output_place(int k) const;
-  Tensor fitted(int i, Tensor contribution) const;
+  Tensor fitted(int i, const Tensor& contribution) const;
 
   Sweep& sweep_;
   const Record* record_;

@@ -178,7 +178,8 @@ __attribute__((noinline)) void product_with_vector(DType dtype, const Gemm& g, c
                                                    const void* bias, void* c) {
   const WithVector product(g);
   if (product.count * g.k * g.batch >= kParallelElements) {
-    return over_pieces(g, product.count, g.k, product.by_rows ? 4 : 1024,
+    // Pieces begin where c has a line of the cache, which padded results are written by.
+    return over_pieces(g, product.count, g.k, product.by_rows ? 64 : 1024,
                        [&](int64_t i, int64_t begin, int64_t end) {
                          product.run(dtype, g, matrices(dtype, g, a, b, c, i), bias, begin, end);
                        });
@@ -433,7 +434,9 @@ void gemm_move(DType dtype, const Gemm& g, const void* a, const void* b, const v
   const bool small = gemm_move_as_direct(dtype, g, op, swapped);
   if (swapped) std::swap(a, b);
   const auto run = [&](int64_t begin, int64_t end) {
-    move_along_outer(dtype, a, b, factor, op.flag, op.columns, from, to, begin, end, op.readable);
+    // What follows a piece belongs to another thread.
+    const int64_t readable = end == op.count ? op.readable : end * op.columns;
+    move_along_outer(dtype, a, b, factor, op.flag, op.columns, from, to, begin, end, readable);
   };
   if (small) return run(0, op.count);
   parallel_for(op.count, std::max<int64_t>(1, kPieceElements / op.columns), run);

@@ -144,7 +144,7 @@ struct LaneBackward : PointwiseParts, FormulaOptions<F> {
       vjp.add(0, apply(vjp.op(), std::span<const Arg>(inputs, kOperands), options_of(vjp)));
     }
     if constexpr (!detail::is_linear<F>) {
-      constexpr int kBends = kReadsX ? Count : 1;
+      constexpr int kBends = 1 + kReadsX * (Count - 1);  // of g, and where x takes part of x and the others
       [&]<size_t... K>(std::index_sequence<K...>) { (add_bend<static_cast<int>(K)>(vjp), ...); }
       (std::make_index_sequence<kBends>{});
     }

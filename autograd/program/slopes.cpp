@@ -64,6 +64,8 @@ void choose_slopes(Plan& plan) {
         step_of[f] == step_of[b]) {
       continue;
     }
+    const auto is_of_x = [&](uint32_t v) { return values[v].root == x || values[plan.splats[v]].root == x; };
+    if (is_of_x(backward.inputs[0])) continue;  // it would find the slope in the place of its cotangent
     const Place& place = plan.places[x];
     if (values[x].root != x || place.home != Home::arena || place.bytes > kSlopeBytes ||
         place.last != step_of[b] || readers(plan, x) != 2 ||

@@ -5,11 +5,13 @@
 #include <algorithm>
 
 #include "tests/kernels/kernel_data.h"
+#include "tests/kernels/lane_support.h"
 
 namespace tapegrad::kernels {
 namespace {
 
 using namespace kernel_tests;
+using testing::Aligned;
 
 template <class T>
 std::vector<T> magnitudes(std::vector<T> v) {
@@ -132,8 +134,9 @@ TEST_CASE_TEMPLATE("kernels/gemm: a product added to what is there stays within 
   on_each_target([&](const std::string& name) {
     CAPTURE(name);
     for (int transposed = 0; transposed < 4; ++transposed) {
-      for (const Gemm& g : {shape_of(1900, 129, 70, transposed), shape_of(301, 65, 640, transposed),
-                            shape_of(1030, 200, 129, transposed)}) {
+      for (const Gemm& g : {shape_of(1900, 129, 70, transposed), shape_of(1100, 127, 128, transposed),
+                            shape_of(8000, 67, 17, transposed), shape_of(2100, 100, 64, transposed),
+                            shape_of(301, 65, 640, transposed), shape_of(1030, 200, 129, transposed)}) {
         CAPTURE(text(g));
         REQUIRE(gemm_accumulates(g));
         const T alpha = T(-0.03);
@@ -206,6 +209,45 @@ TEST_CASE_TEMPLATE("kernels/gemm: the same bits for one, two and three threads",
       CHECK_MESSAGE(same_bits(results[0], results[1]), text(g));
       CHECK_MESSAGE(same_bits(results[0], results[2]), text(g));
     }
+  });
+}
+
+// Of padded results whole vectors are written, which must not reach what another thread has written.
+TEST_CASE_TEMPLATE("kernels/gemm: pieces of padded vectors keep to themselves", T, float, double) {
+  Numbers numbers(9);
+  const int64_t count = 700003;
+  const std::vector<T> a = numbers.vector<T>(count * 3), b = numbers.vector<T>(3);
+  for (int turn = 0; turn < 10; ++turn) {
+    const auto results = with_threads([&] {
+      Aligned<T> c(static_cast<size_t>(count));
+      Gemm g = shape_of(count, 1, 3);
+      g.padded = true;
+      gemm(dtype_of<T>(), g, a.data(), b.data(), nullptr, c.data());
+      return c.values();
+    });
+    CHECK(same_bits(results[0], results[1]));
+    CHECK(same_bits(results[0], results[2]));
+  }
+}
+
+TEST_CASE_TEMPLATE("kernels/gemm: pieces of a step along an outer product keep to themselves", T, float,
+                   double) {
+  Numbers numbers(10);
+  const int64_t rows = 700003;
+  const std::vector<T> a = numbers.vector<T>(rows), b = numbers.vector<T>(3),
+                       from = numbers.vector<T>(3 * rows);
+  const T factor = T(0.5);
+  on_each_target([&](const std::string& name) {
+    CAPTURE(name);
+    const auto results = with_threads([&] {
+      Aligned<T> c(from);
+      Gemm g = shape_of(rows, 3, 1);
+      g.padded = true;
+      gemm_move(dtype_of<T>(), g, a.data(), b.data(), &factor, c.data(), c.data());
+      return c.values();
+    });
+    CHECK(same_bits(results[0], results[1]));
+    CHECK(same_bits(results[0], results[2]));
   });
 }
 

@@ -229,6 +229,26 @@ TEST_CASE("autograd/program_ops: a slope is computed early only where nobody els
   check_same([&] { return shared(x); }, list, capture([&] { return shared(x); }), "shared");
 }
 
+// The cotangent may be the operand itself, and where the run of pointwise calls before it is as long as one
+// can be, the backward call stands apart from its activation.
+TEST_CASE("autograd/program_ops: a slope is not computed in the place of its cotangent") {
+  Rng rng(1);
+  const Tensor x = rng.normal({8}), w = rng.normal({8, 8});
+  for (int before = 56; before < 70; ++before) {
+    CAPTURE(before);
+    const auto f = [&](const Tensor& x0, const Tensor& w0) {
+      Tape tape;
+      Tensor hidden = matmul(w0, x0);
+      for (int i = 0; i < before; ++i) hidden = abs(hidden);
+      const Tensor z = tape.watch(hidden), y = tanh(z), q = matmul(w0, y);
+      return tape.gradient(y, z.detach())[z] * q.detach();
+    };
+    Program program = capture_step({.check_every = 0}, f, x, w);
+    const Tensor eager = f(x, w);
+    for (int run = 0; run < 2; ++run) CHECK(same_bits(program(x, w).value, eager));
+  }
+}
+
 TEST_CASE("autograd/program_ops: the memory of random graphs is known without running them") {
   for (uint64_t seed = 0; seed < 300; ++seed) {
     INFO("seed ", seed);
