@@ -68,8 +68,8 @@ struct ProgramOptions {
   int64_t check_every = 4096;
   // Lets a large weight gradient that is used for nothing but w ← w − rate·g be added to w by the matrix
   // product itself, without a buffer of its own. That rounds differently: by at most (rows + 5)·u·rate·Σ|g·x|
-  // + (rows / 128 + 2)·u·|w| for an element. Gradients that are clipped, shared, returned or put into a momentum stay as they
-  // are.
+  // + (rows / 128 + 2)·u·|w| for an element. Gradients that are clipped, shared, returned or put into a
+  // momentum stay as they are.
   bool fuse_updates = false;
 };
 

@@ -256,7 +256,8 @@ HWY_ATTR void strip(const Gemm& g, const GemmPart& part, int64_t column, int64_t
   const int64_t rows = part.row_end - part.row;
   const bool direct = !g.transpose_b && columns % kLanes<T> == 0 &&
                       (rows <= 12 || g.k * g.n * static_cast<int64_t>(sizeof(T)) <= 16384);
-  const bool spills = alpha == nullptr && part.column == 0 && part.column_end == g.n && (direct || g.k <= kDepth);
+  const bool spills =
+      alpha == nullptr && part.column == 0 && part.column_end == g.n && (direct || g.k <= kDepth);
   Strip<T> s;
   s.a_row = g.transpose_a ? 1 : g.k;
   s.a_k = g.transpose_a ? g.m : 1;
