@@ -238,7 +238,7 @@ void Vjp::add(int i, Tensor contribution) {
   const Body& x = body_of(sweep_.tape_, value);
   const Body* c = contribution.handle();
   if (c == nullptr || c->dtype != x.dtype || !detail::same_dims(*c, x)) [[unlikely]]
-    contribution = fitted(i, std::move(contribution));
+    contribution = fitted(i, contribution);
   if (sweep_.observer_ != nullptr) [[unlikely]]
     sweep_.observer_->contributed(i, contribution);
   sweep_.accumulate(value, std::move(contribution));
