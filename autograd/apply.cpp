@@ -53,9 +53,9 @@ class Invocation {
     }
     call_.op_ = &op;
     call_.options_ = options;
+    call_.where_ = t_state.site.file != nullptr || args.empty() ? t_state.site : args[0].where();
     if (options.type != op.options) [[unlikely]]
       default_options(op);
-    call_.where_ = t_state.site.file != nullptr || args.empty() ? t_state.site : args[0].where();
     call_.args_ = args.data();
     call_.inputs_ = static_cast<int>(args.size());
     call_.out_ = call_.inline_out_;

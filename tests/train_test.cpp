@@ -118,6 +118,8 @@ TEST_CASE("train: an option that makes no sense is named, with what was expected
        "epochs?)"},
       {"echo 'epochs 3' >c.toml; $TRAIN --config c.toml", "--config: cannot read 'epochs 3'; expected lines"},
       {"echo '[train]' >d.toml; echo 'lr = 1' >>d.toml; $TRAIN --config d.toml", "no sections"},
+      {"echo 'epochs = []' >e.toml; $TRAIN --config e.toml", "--epochs: expected a value, got an empty list"},
+      {"echo 'layers = [1' >f.toml; $TRAIN --config f.toml", "--layers: "},
       {"echo 'epochs = \"many\"' >b.toml; $TRAIN --config b.toml", "expected a whole number"},
   };
   for (const Bad& bad : kBad) check(folder, bad);

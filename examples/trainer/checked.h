@@ -21,12 +21,15 @@ using Store = std::function<std::optional<std::string>(const std::string& text)>
 inline CLI::Option* add(CLI::App& app, const std::string& name, const std::string& type,
                         const std::string& standard, const std::string& help, const Store& store) {
   return app
-      .add_option_function<std::string>(
+      .add_option(
           name,
-          [name, store](const std::string& text) {
-            const std::optional<std::string> expected = store(text);
+          [name, store](const CLI::results_t& given) {
+            // An empty or unfinished list of a config file has none.
+            if (given.empty()) throw CLI::ValidationError(name, "expected a value, got an empty list");
+            const std::optional<std::string> expected = store(given.back());
             if (expected)
-              throw CLI::ValidationError(name, fmt::format("expected {}, got '{}'", *expected, text));
+              throw CLI::ValidationError(name, fmt::format("expected {}, got '{}'", *expected, given.back()));
+            return true;
           },
           help)
       ->type_name(type)

@@ -35,10 +35,6 @@ Tensor rows_of(const Tensor& x, std::span<const int64_t> indices) {
 // Of the places in `order`, those that come first in the result make tests whose classes have their shares:
 // sorted by class, every (n/tests)-th is one.
 Tensor stratified(const Tensor& order, const Tensor& targets, int64_t tests) {
-  if (targets.dtype() != int64 || targets.rank() != 1) {
-    raise<DTypeError>("[train_test_split] expected classes, int64 [n], to stratify by, given {}",
-                      describe(targets));
-  }
   const std::span<const int64_t> classes = targets.data<int64_t>();
   const std::vector<int64_t> drawn = order.to_vector<int64_t>();
   std::vector<int64_t> by_class = drawn;
@@ -101,6 +97,10 @@ Split train_test_split(const Dataset& data, double test_size, Rng& rng, bool str
         "of "
         "{} samples",
         test_size, n);
+  }
+  if (stratify && (data.targets.dtype() != int64 || data.targets.rank() != 1)) {
+    raise<DTypeError>("[train_test_split] expected classes, int64 [n], to stratify by, given {}",
+                      describe(data.targets));
   }
   const auto tests = static_cast<int64_t>(wanted);
   Tensor order = rng.permutation(n);
