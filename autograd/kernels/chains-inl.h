@@ -2,6 +2,8 @@
 
 #include <hwy/highway.h>
 
+#include "autograd/kernels/partial-inl.h"
+
 #if defined(TAPEGRAD_KERNELS_CHAINS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef TAPEGRAD_KERNELS_CHAINS_INL_H
 #undef TAPEGRAD_KERNELS_CHAINS_INL_H
@@ -13,12 +15,6 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::HWY_NAMESPACE {
 
 using namespace hwy::HWY_NAMESPACE;
-
-// Vectors of at most 64 bytes, and how many elements they hold.
-template <class T>
-using RowTag = CappedTag<T, 64 / sizeof(T)>;
-template <class T>
-inline constexpr int64_t kRowLanes = static_cast<int64_t>(MaxLanes(RowTag<T>{}));
 
 // How many rows of a matrix are added at once at most: their factors stay in registers.
 inline constexpr int64_t kRowsAtOnce = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 16 : 8;

@@ -384,9 +384,9 @@ bool gemm_accumulates(const Gemm& g) {
 }
 
 void gemm_accumulate(DType dtype, const Gemm& g, const void* a, const void* b, const void* alpha, void* c) {
+  if (is_own(g)) return own_product(dtype, g, a, b, nullptr, c, alpha);
   const double by = dtype == DType::float32 ? static_cast<double>(*static_cast<const float*>(alpha))
                                             : *static_cast<const double*>(alpha);
-  if (is_own(g)) return own_product(dtype, g, a, b, nullptr, c, alpha);
   large_product(dtype, g, a, b, nullptr, c, {by, 1});
 }
 

@@ -17,13 +17,10 @@ namespace tapegrad::kernels::HWY_NAMESPACE {
 namespace {
 
 template <class T>
-using Tag = CappedTag<T, 64 / sizeof(T)>;
-
-template <class T>
 HWY_INLINE HWY_ATTR void outer(const void* left, const void* right, const void* offset, int64_t columns,
                                void* result, int64_t begin, int64_t end) {
-  const Tag<T> d;
-  using V = Vec<Tag<T>>;
+  const RowTag<T> d;
+  using V = Vec<RowTag<T>>;
   constexpr int64_t kLanes = static_cast<int64_t>(MaxLanes(d));
   const T* x = static_cast<const T*>(left);
   const T* y = static_cast<const T*>(right);

@@ -14,6 +14,12 @@ namespace tapegrad::kernels::HWY_NAMESPACE {
 
 using namespace hwy::HWY_NAMESPACE;
 
+// Vectors of at most 64 bytes, and how many elements they hold.
+template <class T>
+using RowTag = CappedTag<T, 64 / sizeof(T)>;
+template <class T>
+inline constexpr int64_t kRowLanes = static_cast<int64_t>(MaxLanes(RowTag<T>{}));
+
 // The first n elements at p, n < Lanes(d), and zeros in the other lanes. Touches nothing beyond them.
 template <class D>
 HWY_INLINE HWY_ATTR Vec<D> load_partial(D d, const TFromD<D>* p, size_t n) {

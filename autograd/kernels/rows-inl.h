@@ -21,9 +21,6 @@ namespace tapegrad::kernels::HWY_NAMESPACE {
 
 using namespace hwy::HWY_NAMESPACE;
 
-template <class T>
-using RowTag = CappedTag<T, 64 / sizeof(T)>;
-
 // A sum of many vectors as a binary tree: as PairwiseSum, lane by lane.
 template <class T>
 class VectorSum {
@@ -98,6 +95,19 @@ HWY_INLINE HWY_ATTR double row_product(const T* a, const T* b, int64_t n) {
           HWY_ATTR { return Mul(load_partial(d, a + i, count), load_partial(d, b + i, count)); });
 }
 
+// The largest or, with Sign −1, the smallest of the lanes; where some are NaN, one of those or of the others.
+template <int Sign, class D>
+HWY_INLINE HWY_ATTR TFromD<D> extreme_of_lanes(D d, Vec<D> v) {
+#if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
+  // The emulated target's MaxOfLanes knows no −inf.
+  HWY_ALIGN TFromD<D> lane[MaxLanes(d)];
+  Store(v, d, lane);
+  return Sign > 0 ? *std::max_element(lane, lane + Lanes(d)) : *std::min_element(lane, lane + Lanes(d));
+#else
+  return GetLane(Sign > 0 ? MaxOfLanes(d, v) : MinOfLanes(d, v));
+#endif
+}
+
 // The largest element, −inf without elements. Where there are NaNs, one of them or the largest beside them.
 template <class T>
 HWY_INLINE HWY_ATTR T row_largest(const T* x, int64_t n) {
@@ -118,15 +128,7 @@ HWY_INLINE HWY_ATTR T row_largest(const T* x, int64_t n) {
     const auto count = static_cast<size_t>(n - i);
     b = Max(IfThenElse(FirstN(d, count), load_partial(d, x + i, count), Set(d, lowest)), b);
   }
-  a = Max(a, b);
-#if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
-  // The emulated target's MaxOfLanes knows no −inf.
-  HWY_ALIGN T lane[MaxLanes(d)];
-  Store(a, d, lane);
-  return *std::max_element(lane, lane + lanes);
-#else
-  return GetLane(MaxOfLanes(d, a));
-#endif
+  return extreme_of_lanes<1>(d, Max(a, b));
 }
 
 // e^(x − shift), written to y if Keep; returns their sum. No x is above the shift; a NaN makes the sum NaN.

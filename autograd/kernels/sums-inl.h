@@ -216,19 +216,6 @@ struct Extreme {
   HWY_INLINE HWY_ATTR bool maybe_nan() const { return !AllFalse(D(), IsNaN(sum)); }
 };
 
-// The largest or, with Sign −1, the smallest of the lanes, none of which is NaN.
-template <int Sign, class D>
-HWY_INLINE HWY_ATTR TFromD<D> extreme_of_lanes(D d, Vec<D> v) {
-#if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
-  // The emulated target's MaxOfLanes knows no −inf.
-  HWY_ALIGN TFromD<D> lane[MaxLanes(d)];
-  Store(v, d, lane);
-  return Sign > 0 ? *std::max_element(lane, lane + Lanes(d)) : *std::min_element(lane, lane + Lanes(d));
-#else
-  return GetLane(Sign > 0 ? MaxOfLanes(d, v) : MinOfLanes(d, v));
-#endif
-}
-
 // The largest |x| or x of a row or, with Sign −1, the smallest; NaN wins.
 template <int Sign, bool Absolute, class T>
 HWY_INLINE HWY_ATTR T row_extreme_of(const T* x, int64_t n) {
