@@ -13,14 +13,12 @@
 
 namespace tapegrad::detail {
 
-constexpr size_t header_bytes(size_t rank) {
-  return (sizeof(Body) + rank * sizeof(int64_t) + 63) & ~size_t{63};
-}
+constexpr size_t header_bytes(size_t rank) { return pool_multiple(sizeof(Body) + rank * sizeof(int64_t)); }
 
 // A header with `bytes` of elements behind it; the caller sets data, and owner where that is another.
 inline Body* start_body(DType dtype, std::span<const int64_t> dims, int64_t numel, size_t bytes) {
   const size_t rank = dims.size();
-  const size_t rounded = (header_bytes(rank) + bytes + kPoolAlign - 1) & ~(kPoolAlign - 1);
+  const size_t rounded = pool_multiple(header_bytes(rank) + bytes);
   void* memory = pool_allocate_rounded(rounded);
   Body* body = new (memory) Body{1,
                                  dtype,
@@ -52,9 +50,7 @@ inline Body* make_body(DType dtype, std::span<const int64_t> dims, int64_t numel
     body->data = body->dims() + 1;
     return body;
   }
-  // The sizes' logarithms, four bits each: at a call of element_size its table is built anew.
-  const int shift = 0x0332 >> 4 * static_cast<int>(dtype) & 15;
-  Body* body = start_body(dtype, dims, numel, static_cast<size_t>(numel) << shift);
+  Body* body = start_body(dtype, dims, numel, static_cast<size_t>(numel) * element_size(dtype));
   body->data = reinterpret_cast<char*>(body) + header_bytes(rank);
   return body;
 }

@@ -20,11 +20,12 @@ inline constexpr DType float64 = DType::float64;
 inline constexpr DType int64 = DType::int64;
 inline constexpr DType boolean = DType::boolean;
 
-// Bytes of one element; a boolean is one byte, 0 or 1.
-constexpr size_t element_size(DType dtype) {
-  constexpr size_t kSizes[kDTypes] = {4, 8, 8, 1};
-  return kSizes[static_cast<int>(dtype)];
+namespace detail {
+inline constexpr size_t kElementSizes[kDTypes] = {4, 8, 8, 1};  // out here: within, each call would build it
 }
+
+// Bytes of one element; a boolean is one byte, 0 or 1.
+constexpr size_t element_size(DType dtype) { return detail::kElementSizes[static_cast<int>(dtype)]; }
 
 constexpr bool is_floating(DType dtype) { return dtype == DType::float32 || dtype == DType::float64; }
 

@@ -29,9 +29,8 @@ inline constexpr int64_t kPoolSurplus = 4096;
 // when a program loads the library as it runs, so thread-local variables of the library are few and small.
 [[gnu::tls_model("initial-exec")]] extern thread_local constinit SmallBlocks* t_small_blocks;
 
-constexpr size_t pool_round_up(size_t bytes) {
-  return bytes == 0 ? kPoolAlign : (bytes + kPoolAlign - 1) & ~(kPoolAlign - 1);
-}
+constexpr size_t pool_multiple(size_t bytes) { return (bytes + kPoolAlign - 1) & ~(kPoolAlign - 1); }
+constexpr size_t pool_round_up(size_t bytes) { return bytes == 0 ? kPoolAlign : pool_multiple(bytes); }
 
 void* pool_allocate_slow(size_t rounded);
 void pool_free_slow(void* memory, size_t rounded) noexcept;
