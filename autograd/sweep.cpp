@@ -161,10 +161,6 @@ bool is_literal(const TapeImpl& tape, uint32_t index) {
   return kind == ValueKind::real_literal || kind == ValueKind::integer_literal;
 }
 
-}  // namespace
-
-namespace {
-
 [[noreturn, gnu::cold]] void no_such(const Record& record, const char* what, int i, int count) {
   raise<GraphError>("[{}] its VJP named {} {}, but there are {}{}", record.op->name, what, i, count,
                     location(record.where));

@@ -28,16 +28,19 @@ bool is_direct(const Plan& plan, const Step& step) {
   return kernels::gemm_grain(product, at_once) == INT64_MAX;
 }
 
+// Whether reading v reads the memory of the value.
+bool reads(const Plan& plan, uint32_t v, uint32_t root) {
+  const auto& values = plan.trace->values();
+  return values[v].root == root || values[plan.splats[v]].root == root;
+}
+
 // How many calls read the memory of the value.
 size_t readers(const Plan& plan, uint32_t root) {
-  const auto& values = plan.trace->values();
   size_t count = 0;
   for (const Step& step : plan.steps) {
     for (const uint32_t c : step.calls) {
       const auto& in = plan.trace->calls()[c].inputs;
-      count += std::any_of(in.begin(), in.end(), [&](uint32_t v) {
-        return values[v].root == root || values[plan.splats[v]].root == root;
-      });
+      count += std::any_of(in.begin(), in.end(), [&](uint32_t v) { return reads(plan, v, root); });
     }
   }
   return count;
@@ -64,8 +67,8 @@ void choose_slopes(Plan& plan) {
         step_of[f] == step_of[b]) {
       continue;
     }
-    const auto is_of_x = [&](uint32_t v) { return values[v].root == x || values[plan.splats[v]].root == x; };
-    if (is_of_x(backward.inputs[0])) continue;  // it would find the slope in the place of its cotangent
+    if (reads(plan, backward.inputs[0], x))
+      continue;  // it would find the slope in the place of its cotangent
     const Place& place = plan.places[x];
     if (values[x].root != x || place.home != Home::arena || place.bytes > kSlopeBytes ||
         place.last != step_of[b] || readers(plan, x) != 2 ||

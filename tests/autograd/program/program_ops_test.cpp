@@ -76,6 +76,13 @@ size_t check_near(const Op& op, const Tensor& a, const Tensor& b, DType dtype, c
 // A number from 0 to below n.
 int64_t pick(Rng& rng, int64_t n) { return rng.integers({}, 0, n).item<int64_t>(); }
 
+// A number, a matrix and a vector, for random graphs.
+std::vector<Parameter> small_cells(Rng& rng) {
+  std::vector<Parameter> cells;
+  for (const Shape& shape : {Shape{}, Shape{3, 3}, Shape{5}}) cells.emplace_back(rng.normal(shape, float64));
+  return cells;
+}
+
 // A graph of `size` ops over the cells, of a few shapes that meet by broadcasting, matmul and reductions.
 Tensor random_graph(uint64_t seed, int size, const std::vector<Parameter>& cells) {
   Rng rng(seed);
@@ -180,10 +187,7 @@ TEST_CASE("autograd/program_ops: random graphs on every vector target, value and
     CAPTURE(target);
     for (uint64_t seed = 0; seed < 1000; ++seed) {
       Rng rng(seed);
-      std::vector<Parameter> cells;
-      cells.emplace_back(rng.normal({}, float64));
-      cells.emplace_back(rng.normal({3, 3}, float64));
-      cells.emplace_back(rng.normal({5}, float64));
+      std::vector<Parameter> cells = small_cells(rng);
       if (seed % 50 == 0) cells.emplace_back(rng.normal({150, 150}, float64));
       ParameterList list;
       for (const Parameter& cell : cells) list.push_back(cell.ref());
@@ -276,10 +280,7 @@ TEST_CASE("autograd/program_ops: no two live buffers overlap") {
   size_t shared = 0;
   for (uint64_t seed = 0; seed < 1000; ++seed) {
     Rng rng(seed);
-    std::vector<Parameter> cells;
-    cells.emplace_back(rng.normal({}, float64));
-    cells.emplace_back(rng.normal({3, 3}, float64));
-    cells.emplace_back(rng.normal({5}, float64));
+    std::vector<Parameter> cells = small_cells(rng);
     detail::Trace trace;
     std::vector<uint32_t> results;
     {
